@@ -1,0 +1,255 @@
+"""The ledger of one `accounts` partition as a state machine: a record in; journal entries and funded orders out.
+
+A command passes in this order: its signature and right to the account; its exchange; whether the same bytes came before;
+its time window; its client order id; its nonce, which it uses up; then what it asks for. From the nonce on its result is
+remembered for its repeats, refusals too. Reports of the matcher carry an edge sequence, and are settled once.
+"""
+
+import msgspec
+
+from ledger.account import Account, LedgerBroken, command_digest
+from ledger.commands import COMMAND_HANDLERS, CommandContext
+from ledger.journal import Books, Entry, Journal
+from ledger.operator_commands import OPERATOR_HANDLERS, OperatorContext
+from ledger.settlement import close, follow_amend, follow_declined_amend, follow_decrement, follow_rested, settle_fill
+from schemas.authority import OPERATOR_COMMANDS, Opened, open_signed
+from schemas.codec import claimed_account, decode_accounts
+from schemas.commands import MAX_AHEAD_MS, MAX_WINDOW_MS, AccountCommand, Genesis, ListMarket, NewOrder
+from schemas.ledger_state import LedgerState, ListedMarket, OpenOrder, RecentCommand
+from schemas.market import Terms
+from schemas.reasons import Reason
+from schemas.records import (
+    Amended,
+    Closed,
+    CommandRefused,
+    CommandRepeated,
+    Declined,
+    Decremented,
+    ExecutionReport,
+    Filled,
+    LedgerEntry,
+    OperatorRefused,
+    OrderEvent,
+    Rested,
+    Submitted,
+)
+from schemas.refusal import Refused
+from schemas.signing import account_partition
+from schemas.topics import ACCOUNTS, LEDGER
+from stage.engine_version import check_engine_version
+from stage.partition import Step
+
+class LedgerCore:
+    """All accounts of one partition, the markets' terms as this partition's log has them, and the partition's books."""
+
+    stage = "ledger"
+    input_topic = ACCOUNTS
+
+    def __init__(self, partition: int) -> None:
+        self.partition = partition
+        self.genesis: Genesis | None = None
+        self.accounts: dict[str, Account] = {}
+        self.markets: dict[str, Terms] = {}
+        self.revisions: dict[str, int] = {}
+        self.decimals: dict[str, int] = {}  # of each asset
+        self.books = Books()
+
+    # --- one record
+
+    def apply(self, step: Step, value: bytes | None) -> None:
+        try:
+            record = decode_accounts(value)
+        except Refused as refused:
+            step.dead_letter(refused.reason, refused.detail, value)
+            return
+        if isinstance(record, ExecutionReport):
+            if not step.is_repeat(record.source.partition, record.edge_sequence):
+                self._settle(step, record)
+        else:
+            self._take_command(step, record, value)
+
+    # --- commands
+
+    def _take_command(self, step: Step, record: Submitted, value: bytes | None) -> None:
+        raw = bytes(record.signed.command)
+        command_id = f"{step.partition}-{step.offset}"
+        try:
+            opened = open_signed(record.signed, raw)
+            if self.genesis is None and not isinstance(opened.command, Genesis):
+                raise Refused(Reason.NO_GENESIS)
+            if self.genesis is not None and opened.command.exchange != self.genesis.exchange:
+                raise Refused(Reason.WRONG_EXCHANGE, f"signed for {opened.command.exchange}")
+        except Refused as refused:
+            self._refuse(step, claimed_account(raw), command_id, refused, value)
+            return
+        if isinstance(opened.command, OPERATOR_COMMANDS):
+            self._take_operator_command(step, opened, command_id, value)
+        else:
+            self._take_account_command(step, record, opened, opened.command, command_id, value)
+
+    def _take_account_command(
+        self, step: Step, record: Submitted, opened: Opened, command: AccountCommand, command_id: str, value: bytes | None
+    ) -> None:
+        account = self.accounts.get(command.account)
+        if account is None:
+            self._refuse(step, command.account, command_id, Refused(self._why_unknown(command.account)), value)
+            return
+        digest = command_digest(opened.raw)
+        journal = Journal(self.books)
+        entry = journal.entry(account)
+        repeated = account.find_repeat(digest)
+        client_order_id = command.client_order_id if isinstance(command, NewOrder) else None
+        if repeated is not None:
+            original_id = f"{step.partition}-{repeated.offset}"
+            entry.events.append(CommandRepeated(command_id, original_id, repeated.reason))
+            journal.write(step, self.decimals)
+            return
+        recent = RecentCommand(digest, step.offset, None, client_order_id)
+        passed = False
+        try:
+            _check_key(account, opened, step.time_ms)
+            _check_window(command.time_ms, command.deadline_ms, step.time_ms)
+            if client_order_id is not None:
+                account.check_client_order_id(client_order_id)
+            account.take_nonce(command.nonce)
+            passed = True
+            account.remember(recent)
+            context = CommandContext(self, step, record.signed, account, entry, command_id)
+            COMMAND_HANDLERS[type(command)](context, command)
+        except Refused as refused:
+            if passed:
+                recent.reason = refused.reason
+            entry.events.append(CommandRefused(command_id, refused.reason, refused.detail))
+        journal.write(step, self.decimals)
+
+    def _take_operator_command(self, step: Step, opened: Opened, command_id: str, value: bytes | None) -> None:
+        journal = Journal(self.books)
+        context = OperatorContext(self, step, opened.key, command_id, journal)
+        try:
+            OPERATOR_HANDLERS[type(opened.command)](context, opened.command)
+        except Refused as refused:
+            if isinstance(opened.command, Genesis | ListMarket):
+                step.emit(
+                    LEDGER, step.partition, b"", OperatorRefused,
+                    command_id=command_id, time_ms=step.time_ms, reason=refused.reason, detail=refused.detail,
+                )  # fmt: skip
+            else:
+                self._refuse(step, context.account_of(opened.command), command_id, refused, value)
+            return
+        journal.write(step, self.decimals)
+
+    def _why_unknown(self, account: str) -> Reason:
+        assert self.genesis is not None
+        here = account_partition(account, self.genesis.account_partitions) == self.partition
+        return Reason.UNKNOWN_ACCOUNT if here else Reason.WRONG_PARTITION
+
+    def _refuse(self, step: Step, account_id: str | None, command_id: str, refused: Refused, value: bytes | None) -> None:
+        """A refusal that changes nothing: in the account's journal, or under sequence 0 if there is no such account."""
+        if account_id is None:
+            step.dead_letter(refused.reason, refused.detail, value)
+            return
+        event = CommandRefused(command_id, refused.reason, refused.detail)
+        account = self.accounts.get(account_id)
+        if account is None:
+            step.emit(
+                LEDGER, step.partition, account_id.encode(), LedgerEntry,
+                account=account_id, sequence=0, time_ms=step.time_ms, events=[event],
+            )  # fmt: skip
+            return
+        journal = Journal(self.books)
+        journal.entry(account).events.append(event)
+        journal.write(step, self.decimals)
+
+    # --- the matcher's reports
+
+    def _settle(self, step: Step, report: ExecutionReport) -> None:
+        journal = Journal(self.books)
+        for event in report.events:
+            account = self.accounts.get(event.account)
+            if account is None:
+                self._refuse_unknown(step, event)
+                continue
+            entry = journal.entry(account)
+            if isinstance(event, Declined):
+                self._follow_declined(account, entry, event)
+                continue
+            order = self._open_order(account, event.order_id)
+            terms = self.markets[order.order.symbol]
+            match event:
+                case Filled():
+                    settle_fill(entry, order, terms, event)
+                case Rested():
+                    follow_rested(entry, order, terms, event)
+                case Decremented():
+                    follow_decrement(entry, order, terms, event)
+                case Amended():
+                    follow_amend(entry, order, terms, event)
+                case Closed():
+                    close(entry, order, terms, event)
+        journal.write(step, self.decimals)
+
+    def _follow_declined(self, account: Account, entry: Entry, event: Declined) -> None:
+        order = account.orders.get(_offset_of(event.order_id)) if event.order_id else None
+        if order is not None:
+            follow_declined_amend(entry, order, self.markets[order.order.symbol], event)
+        entry.events.append(CommandRefused(event.command_id, event.reason, event.detail, "matcher", event.order_id))
+
+    def _refuse_unknown(self, step: Step, event: OrderEvent) -> None:
+        if not isinstance(event, Declined):
+            raise LedgerBroken(f"a report for account {event.account}, which is not here")
+        self._refuse(step, event.account, event.command_id, Refused(event.reason, event.detail), None)
+
+    def _open_order(self, account: Account, order_id: str) -> OpenOrder:
+        order = account.orders.get(_offset_of(order_id))
+        if order is None:
+            raise LedgerBroken(f"a report for order {order_id}, which is not open")
+        return order
+
+    # --- state
+
+    def list_terms(self, revision: int, terms: Terms) -> None:
+        self.markets[terms.symbol] = terms
+        self.revisions[terms.symbol] = revision
+        self.decimals[terms.base] = terms.market.base_decimals
+        self.decimals[terms.quote] = terms.market.quote_decimals
+
+    def dump(self) -> LedgerState:
+        markets = [ListedMarket(self.revisions[symbol], terms.market) for symbol, terms in self.markets.items()]
+        accounts = [account.dump() for account in self.accounts.values()]
+        return LedgerState(self.genesis, markets, accounts, self.books.amounts)
+
+    def restore(self, raw: bytes) -> None:
+        state = msgspec.json.decode(raw, type=LedgerState)
+        self.genesis = state.genesis
+        if state.genesis is not None:
+            check_engine_version(state.genesis.engine_version)
+        for listed in state.markets:
+            self.list_terms(listed.revision, Terms(listed.market))
+        for account in state.accounts:
+            self.accounts[account.account] = Account.restored(account)
+        self.books.amounts = state.books
+
+
+def _offset_of(order_id: str) -> int:
+    return int(order_id.partition("-")[2])
+
+
+def _check_key(account: Account, opened: Opened, time_ms: int) -> None:
+    """A root key was checked with the bytes; a trade key must be registered, live and not revoked."""
+    if opened.delegation is None:
+        return
+    valid_until = account.trade_keys.get(opened.key)
+    if valid_until is None:
+        raise Refused(Reason.KEY_REVOKED)
+    if time_ms > min(valid_until, opened.delegation.valid_until_ms):
+        raise Refused(Reason.DELEGATION_EXPIRED)
+
+
+def _check_window(time_ms: int, deadline_ms: int, now_ms: int) -> None:
+    """`now_ms` is log time, never a host's clock."""
+    if not 0 < deadline_ms - time_ms <= MAX_WINDOW_MS:
+        raise Refused(Reason.WINDOW_TOO_LONG, f"{deadline_ms - time_ms} ms")
+    if now_ms > deadline_ms:
+        raise Refused(Reason.TOO_OLD, f"{now_ms - deadline_ms} ms after the deadline")
+    if time_ms > now_ms + MAX_AHEAD_MS:
+        raise Refused(Reason.TOO_NEW, f"{time_ms - now_ms} ms ahead")

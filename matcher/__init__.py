@@ -1,0 +1,1 @@
+"""Price-time priority matching of one `orders` partition: orders in; trades, depth and execution reports out."""

@@ -1,0 +1,104 @@
+"""A market as the matcher holds it: terms, engine and sequences, and how its trades and depth are published."""
+
+from matcher.book import Order, Resting
+from matcher.engine import Engine, Match
+from schemas.market import FIXED_FIELDS, Terms
+from schemas.matcher_state import BookState, RestingOrder
+from schemas.reasons import Reason
+from schemas.records import Depth, Filled, Role, Trade
+from schemas.refusal import Refused
+from schemas.topics import DEPTH, TRADES
+from stage.partition import Step
+
+
+class ListedBook:
+    """One market of a partition. `revision` is the listing's."""
+
+    def __init__(self, revision: int, terms: Terms, resting: Resting) -> None:
+        self.revision = revision
+        self.terms = terms
+        self.engine = Engine(terms.notional_unit, resting)
+        self.trade_sequence = 0
+        self.depth_sequence = 0
+        self.last_price_ticks: int | None = None
+        self._key = terms.symbol.encode()
+
+    @property
+    def symbol(self) -> str:
+        return self.terms.symbol
+
+    def revise(self, revision: int, terms: Terms) -> None:
+        """Takes a later revision's terms; `Refused` for an old one, or if a fixed term differs."""
+        if revision <= self.revision:
+            raise Refused(Reason.STALE_REVISION, f"{self.symbol} has revision {self.revision}")
+        for field in FIXED_FIELDS:
+            if getattr(terms.market, field) != getattr(self.terms.market, field):
+                raise Refused(Reason.BAD_LISTING, f"{field} of {self.symbol} is fixed")
+        self.revision, self.terms = revision, terms
+
+    def publish_trade(self, step: Step, match: Match, index: int) -> list[Filled]:
+        """Writes the trade, the `index`th of this input; returns both sides' fills."""
+        terms, taker, maker = self.terms, match.taker, match.maker
+        self.trade_sequence += 1
+        self.last_price_ticks = match.price_ticks
+        trade_id = f"{step.partition}-{step.offset}-{index}"
+        step.emit(
+            TRADES, step.partition, self._key, Trade,
+            symbol=terms.symbol, sequence=self.trade_sequence, trade_id=trade_id, time_ms=step.time_ms,
+            price=terms.price_text(match.price_ticks), quantity=terms.quantity_text(match.quantity_lots),
+            quote_quantity=terms.quote_text(match.notional_minor), aggressor_side=taker.side,
+            taker_order_id=taker.order_id, taker_account=taker.account,
+            taker_fee=terms.quote_text(match.taker_fee_minor),
+            maker_order_id=maker.order_id, maker_account=maker.account,
+            maker_fee=terms.quote_text(match.maker_fee_minor), fee_asset=terms.quote,
+        )  # fmt: skip
+        price, lots, sequence = match.price_ticks, match.quantity_lots, self.trade_sequence
+        return [
+            Filled(taker.account, taker.order_id, Role.TAKER, price, lots, match.taker_fee_minor, trade_id, sequence),
+            Filled(maker.account, maker.order_id, Role.MAKER, price, lots, match.maker_fee_minor, trade_id, sequence),
+        ]
+
+    def publish_depth(self, step: Step) -> None:
+        """Writes the new totals of the levels that the input changed, if any."""
+        bids, asks = self.engine.book.take_changes()
+        if not bids and not asks:
+            return
+        terms = self.terms
+        self.depth_sequence += 1
+        step.emit(
+            DEPTH, step.partition, self._key, Depth,
+            symbol=terms.symbol, sequence=self.depth_sequence, time_ms=step.time_ms,
+            bids=[(terms.price_text(price), terms.quantity_text(lots)) for price, lots in bids],
+            asks=[(terms.price_text(price), terms.quantity_text(lots)) for price, lots in asks],
+        )  # fmt: skip
+
+    # --- state
+
+    def dump(self) -> BookState:
+        orders = [
+            RestingOrder(
+                order.order_id, order.account, order.side, order.price_ticks, order.remaining_lots, order.filled_lots,
+                order.maker_fee_ppm, order.taker_fee_ppm, order.self_trade, order.post_only, order.valid_until_ms,
+                order.entered,
+            )
+            for order in self.engine.book
+        ]  # fmt: skip
+        return BookState(
+            self.revision, self.terms.market, self.trade_sequence, self.depth_sequence, self.last_price_ticks, orders
+        )
+
+    @classmethod
+    def restored(cls, state: BookState, resting: Resting) -> "ListedBook":
+        book = cls(state.revision, Terms(state.market), resting)
+        book.trade_sequence, book.depth_sequence = state.trade_sequence, state.depth_sequence
+        book.last_price_ticks = state.last_price_ticks
+        for order in state.orders:
+            book.engine.book.add(
+                Order(
+                    order.order_id, order.account, state.market.symbol, order.side == "BUY", order.price_ticks,
+                    order.remaining_lots, order.maker_fee_ppm, order.taker_fee_ppm, order.self_trade, order.post_only,
+                    order.valid_until_ms, order.entered, order.filled_lots,
+                )
+            )  # fmt: skip
+        book.engine.book.take_changes()
+        return book

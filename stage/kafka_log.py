@@ -1,0 +1,276 @@
+"""The log port on the real broker, through confluent-kafka (librdkafka).
+
+Producing is idempotent with acks=all, waits for ever, and lets nothing be appended behind a failed record of the same
+partition: the first error ends the process. Consuming never commits by itself. Partitions come and go by Kafka's
+consumer groups; a static member keeps its partitions over a quick restart.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    Producer,
+    TopicPartition,
+)
+
+from schemas.topics import SNAPSHOTS
+from stage.log import InputRecord
+from stage.partition import StageStopped
+from stage.snapshots import snapshot_partition
+
+TAIL_RECORDS = 500
+READ_TIMEOUT_S = 30.0
+_RETRIABLE = {
+    KafkaError._ALL_BROKERS_DOWN,
+    KafkaError._TRANSPORT,
+    KafkaError._TIMED_OUT,
+    KafkaError._RESOLVE,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    KafkaError.NOT_COORDINATOR,
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.REQUEST_TIMED_OUT,
+    KafkaError.NOT_ENOUGH_REPLICAS,
+    KafkaError.REBALANCE_IN_PROGRESS,
+}
+
+
+class LogFailed(StageStopped):
+    """The broker refused something for good. The process ends and starts again."""
+
+
+class Membership:
+    """What a group member is told: partitions given, taken in good order, or lost."""
+
+    def __init__(
+        self,
+        on_assigned: Callable[[list[int]], dict[int, int]],
+        on_revoked: Callable[[list[int]], None],
+        on_lost: Callable[[list[int]], None],
+    ) -> None:
+        self.on_assigned = on_assigned
+        self.on_revoked = on_revoked
+        self.on_lost = on_lost
+
+
+class KafkaLog:
+    """One member of a stage's consumer group, with its producer and its reader."""
+
+    def __init__(self, bootstrap: str, stage: str, topic: str, member: str, session_timeout_ms: int) -> None:
+        self._bootstrap = bootstrap
+        self._topic = topic
+        self._failure: str | None = None
+        common = {
+            "bootstrap.servers": bootstrap,
+            "client.id": f"{stage}-{member}",
+            "reconnect.backoff.ms": 50,
+            "reconnect.backoff.max.ms": 500,
+            "topic.metadata.refresh.interval.ms": 5000,
+            "topic.metadata.refresh.fast.interval.ms": 100,
+            "socket.nagle.disable": True,
+        }
+        self._common = common
+        self._producer = Producer(
+            common
+            | {
+                "enable.idempotence": True,
+                "enable.gapless.guarantee": True,
+                "acks": "all",
+                "message.timeout.ms": 0,
+                "linger.ms": 0,
+                "retry.backoff.ms": 20,
+                "retry.backoff.max.ms": 200,
+                "compression.type": "lz4",
+                "delivery.report.only.error": True,
+                "queue.buffering.max.messages": 1_000_000,
+                "error_cb": self._on_error,
+            }
+        )
+        self._consumer = Consumer(
+            common
+            | {
+                "group.id": stage,
+                "group.instance.id": f"{stage}-{member}",
+                "partition.assignment.strategy": "cooperative-sticky",
+                "session.timeout.ms": session_timeout_ms,
+                "heartbeat.interval.ms": max(session_timeout_ms // 6, 200),
+                "max.poll.interval.ms": 600_000,
+                "enable.auto.commit": False,
+                "auto.offset.reset": "error",
+                "fetch.queue.backoff.ms": 1,
+                "fetch.wait.max.ms": 100,
+                "fetch.error.backoff.ms": 50,
+                "error_cb": self._on_error,
+            }
+        )
+
+    # --- membership
+
+    def join(self, membership: Membership) -> None:
+        """Joins the group. Callbacks run inside `fetch`."""
+
+        def assigned(consumer: Consumer, partitions: list[TopicPartition]) -> None:
+            start = membership.on_assigned([p.partition for p in partitions])
+            consumer.incremental_assign([TopicPartition(self._topic, p, offset) for p, offset in start.items()])
+
+        def revoked(_: Consumer, partitions: list[TopicPartition]) -> None:
+            membership.on_revoked([p.partition for p in partitions])
+
+        def lost(_: Consumer, partitions: list[TopicPartition]) -> None:
+            membership.on_lost([p.partition for p in partitions])
+
+        self._consumer.subscribe([self._topic], on_assign=assigned, on_revoke=revoked, on_lost=lost)
+
+    def leave(self) -> None:
+        """Closes the consumer; as a static member it keeps its partitions for the session time-out."""
+        self._consumer.close()
+
+    # --- the port
+
+    def fetch(self, max_records: int, wait_s: float = 0.1) -> Sequence[InputRecord]:
+        self._check()
+        # `consume(n)` would wait until it has n: wait for the first, then take what is there.
+        first = self._consumer.poll(wait_s)
+        if first is None:
+            return []
+        messages = [first, *self._consumer.consume(max_records - 1, 0)]
+        return [_input_record(message) for message in messages if self._is_record(message)]
+
+    def append(self, topic: str, partition: int, key: bytes, value: bytes) -> None:
+        while True:
+            try:
+                self._producer.produce(topic, value, key, partition, on_delivery=self._on_delivery)
+                return
+            except BufferError:
+                self._producer.poll(0.01)
+
+    def flush(self) -> None:
+        while self._producer.flush(1.0):
+            self._check()
+        self._check()
+
+    def commit(self, offsets: dict[int, int]) -> None:
+        """Asynchronous: a commit that is lost only makes a restart replay more."""
+        positions = [TopicPartition(self._topic, partition, offset) for partition, offset in offsets.items()]
+        try:
+            self._consumer.commit(offsets=positions, asynchronous=True)
+        except KafkaException as error:
+            if error.args[0].code() not in (KafkaError._NO_OFFSET, KafkaError._STATE, *_RETRIABLE):
+                raise LogFailed(f"commit: {error}") from None
+
+    def committed(self, partitions: Sequence[int]) -> dict[int, int]:
+        positions = self._consumer.committed([TopicPartition(self._topic, p) for p in partitions], READ_TIMEOUT_S)
+        return {position.partition: max(position.offset, 0) for position in positions}
+
+    def end_offsets(self, partitions: Sequence[int]) -> dict[int, int]:
+        reader = self._reader()
+        try:
+            return {p: _bounds(reader, self._topic, p)[1] for p in partitions}
+        finally:
+            reader.close()
+
+    def tails(self, topics: Iterable[str], partitions: Sequence[int]) -> dict[tuple[str, int], list[bytes]]:
+        reader = self._reader()
+        tails: dict[tuple[str, int], list[bytes]] = {}
+        try:
+            starts, ends = [], {}
+            for topic in topics:
+                for partition in partitions:
+                    low, high = _bounds(reader, topic, partition)
+                    if high > low:
+                        starts.append(TopicPartition(topic, partition, max(low, high - TAIL_RECORDS)))
+                        ends[(topic, partition)] = high
+            for message in _read_until(reader, starts, ends):
+                tails.setdefault((message.topic(), message.partition()), []).append(message.value())
+        finally:
+            reader.close()
+        return tails
+
+    def snapshot_records(self, stage: str, partitions: Sequence[int]) -> Iterator[tuple[bytes, bytes]]:
+        reader = self._reader()
+        try:
+            starts, ends = [], {}
+            for partition in sorted({snapshot_partition(stage, p) for p in partitions}):
+                low, high = _bounds(reader, SNAPSHOTS, partition)
+                if high > low:
+                    starts.append(TopicPartition(SNAPSHOTS, partition, OFFSET_BEGINNING))
+                    ends[(SNAPSHOTS, partition)] = high
+            for message in _read_until(reader, starts, ends):
+                yield message.key(), message.value()
+        finally:
+            reader.close()
+
+    # --- errors
+
+    def _is_record(self, message: Message) -> bool:
+        error = message.error()
+        if error is None:
+            return True
+        if error.code() in _RETRIABLE or error.code() == KafkaError._MAX_POLL_EXCEEDED:
+            return False
+        raise LogFailed(f"{message.topic()}-{message.partition()}: {error}")
+
+    def _on_delivery(self, error: KafkaError | None, message: Message) -> None:
+        if error is not None and self._failure is None:
+            self._failure = f"{message.topic()}-{message.partition()}: {error}"
+
+    def _on_error(self, error: KafkaError) -> None:
+        if error.fatal() or (error.code() not in _RETRIABLE and not error.retriable()):
+            self._failure = self._failure or str(error)
+
+    def _check(self) -> None:
+        if self._failure is not None:
+            raise LogFailed(self._failure)
+
+    def _reader(self) -> Consumer:
+        """A consumer of no group, for looking at what lies on the log. It commits nothing."""
+        return Consumer(
+            self._common
+            | {
+                "group.id": "reader-that-commits-nothing",
+                "enable.auto.commit": False,
+                "auto.offset.reset": "error",
+                "enable.partition.eof": True,
+                "fetch.queue.backoff.ms": 1,
+                "fetch.wait.max.ms": 20,
+            }
+        )
+
+
+def _bounds(reader: Consumer, topic: str, partition: int) -> tuple[int, int]:
+    return reader.get_watermark_offsets(TopicPartition(topic, partition), READ_TIMEOUT_S)
+
+
+def _read_until(
+    reader: Consumer, starts: list[TopicPartition], ends: dict[tuple[str, int], int]
+) -> Iterator[Message]:
+    """All records from the starts up to the ends, partition by partition in order."""
+    open_partitions = set(ends)
+    if not starts:
+        return
+    reader.assign(starts)
+    while open_partitions:
+        messages = reader.consume(1000, 0.02) or reader.consume(1, READ_TIMEOUT_S)
+        if not messages:
+            raise LogFailed(f"nothing to read within {READ_TIMEOUT_S} s from {sorted(open_partitions)}")
+        for message in messages:
+            place: tuple[Any, Any] = (message.topic(), message.partition())
+            error = message.error()
+            if error is None:
+                yield message
+                if message.offset() + 1 >= ends[place]:
+                    open_partitions.discard(place)
+            elif error.code() == KafkaError._PARTITION_EOF:
+                open_partitions.discard(place)
+            elif error.code() not in _RETRIABLE:
+                raise LogFailed(f"{place}: {error}")
+
+
+def _input_record(message: Message) -> InputRecord:
+    return InputRecord(message.partition(), message.offset(), message.timestamp()[1], message.value())

@@ -1,0 +1,52 @@
+"""Runs a stage as a process: joins its group, loops until it is told to stop, leaves in good order."""
+
+import gc
+import signal
+import time
+from collections.abc import Callable, Sequence
+from types import FrameType
+
+import structlog
+
+from stage.kafka_log import KafkaLog, Membership
+from stage.partition import Core, StageStopped
+from stage.service import Cadence, StageService
+
+logger = structlog.get_logger()
+
+
+def run_stage(
+    make_core: Callable[[int], Core],
+    public_outputs: Sequence[str],
+    *,
+    bootstrap: str,
+    member: str,
+    session_timeout_ms: int,
+    cadence: Cadence | None = None,
+) -> int:
+    """The process's exit status: 0 when told to stop, 1 when the stage had to stop by itself and said why."""
+    core = make_core(0)
+    log = KafkaLog(bootstrap, core.stage, core.input_topic, member, session_timeout_ms)
+    service = StageService(make_core, public_outputs, log, lambda: time.monotonic_ns() // 1_000_000, cadence)
+    stopping = False
+
+    def stop(signum: int, frame: FrameType | None) -> None:
+        nonlocal stopping
+        stopping = True
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    # Long-lived state is not garbage: what the start made is left out of the collector's rounds.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
+    try:
+        log.join(Membership(service.open, service.close, service.drop))
+        while not stopping:
+            service.step()
+        service.close(list(service.partitions))
+        log.leave()
+    except StageStopped as stopped:
+        logger.error("stage stopped", stage=core.stage, member=member, why=str(stopped), kind=type(stopped).__name__)
+        return 1
+    return 0
