@@ -138,10 +138,13 @@ def amend_order(context: CommandContext, command: AmendOrder) -> None:
     if order.price_ticks is None:
         raise Refused(Reason.NOT_AMENDABLE)
     terms = context.terms(order.order.symbol)
-    price, total = price_amend(command, order.price_ticks, terms)
+    # An amend without a price keeps the one that the order has when it gets there: that of any amend before it.
+    dearest = max(order.price_ticks, *(price for price, _ in order.pending.values()), 0)
+    price, total = price_amend(command, dearest, terms)
     if total <= order.filled_lots:
         raise Refused(Reason.AMEND_BELOW_FILLED, f"{terms.quantity_text(order.filled_lots)} is filled")
-    if terms.state is not MarketState.OPEN and (price != order.price_ticks or total > (order.quantity_lots or 0)):
+    repriced = command.price is not None and price != order.price_ticks
+    if terms.state is not MarketState.OPEN and (repriced or total > (order.quantity_lots or 0)):
         raise Refused(Reason.MARKET_NOT_OPEN, f"{terms.symbol} is {terms.state}: only to less")
     if len(order.pending) >= MAX_PENDING_AMENDS:
         raise Refused(Reason.TOO_MANY_PENDING_AMENDS)

@@ -33,6 +33,10 @@ from schemas.topics import ACCOUNTS, ORDERS, TRADES
 from stage.engine_version import check_engine_version
 from stage.partition import Step
 
+# A record stays below 1 MB, whatever one order sweeps or one listing ends, and so do the journal entries it causes.
+MAX_REPORT_EVENTS = 500
+
+
 class MatcherCore:
     """All books of one partition. Owns the orders on them; they leave it when they close."""
 
@@ -77,7 +81,7 @@ class MatcherCore:
             if opened.command.exchange != self.genesis.exchange:
                 raise Refused(Reason.WRONG_EXCHANGE, f"signed for {opened.command.exchange}")
         except Refused as refused:
-            self._refuse_forged(step, record.command_id, record.signed.command, refused, value)
+            self._refuse_forged(step, record.signed.command, refused, value)
             return
         if step.is_repeat(record.source.partition, record.edge_sequence):
             return
@@ -163,7 +167,6 @@ class MatcherCore:
     # --- the operator's records, and forged ones
 
     def _apply_submitted(self, step: Step, record: Submitted, value: bytes | None) -> None:
-        command_id = f"orders-{self.partition}-{step.offset}"
         try:
             opened = open_signed(record.signed)
             match opened.command:
@@ -174,7 +177,7 @@ class MatcherCore:
                 case _:
                     raise Refused(Reason.NOT_FUNDED, "commands enter through accounts")
         except Refused as refused:
-            self._refuse_forged(step, command_id, record.signed.command, refused, value)
+            self._refuse_forged(step, record.signed.command, refused, value)
 
     def _start(self, opened: Opened) -> None:
         genesis = opened.command
@@ -205,10 +208,12 @@ class MatcherCore:
             events = [event for order in orders for event in book.engine.expire(order, Reason.DELISTED)]
             self._publish(step, book, events)
 
-    def _refuse_forged(
-        self, step: Step, command_id: str, raw: msgspec.Raw, refused: Refused, value: bytes | None
-    ) -> None:
-        """Refuses a record that nobody with the right to do so signed: to its alleged account if it names one."""
+    def _refuse_forged(self, step: Step, raw: msgspec.Raw, refused: Refused, value: bytes | None) -> None:
+        """Refuses a record that nobody with the right to do so signed: to its alleged account if it names one.
+
+        Under the record's own place in `orders`: the command id that it claims may be that of somebody's good order.
+        """
+        command_id = f"orders-{self.partition}-{step.offset}"
         account = claimed_account(bytes(raw))
         if account is None or self.genesis is None:
             step.dead_letter(refused.reason, refused.detail, value)
@@ -240,17 +245,18 @@ class MatcherCore:
         self._touched[book.symbol] = book
 
     def _report(self, step: Step, symbol: str, events: list[OrderEvent]) -> None:
-        """One execution report for each partition of `accounts` that these events concern."""
+        """An execution report for each partition of `accounts` that these events concern; several if they are many."""
         assert self.genesis is not None
         partitions = self.genesis.account_partitions
         by_partition: dict[int, list[OrderEvent]] = {}
         for event in events:
             by_partition.setdefault(account_partition(event.account, partitions), []).append(event)
         for partition, its_events in by_partition.items():
-            step.emit(
-                ACCOUNTS, partition, b"", ExecutionReport,
-                symbol=symbol, time_ms=step.time_ms, events=its_events,
-            )  # fmt: skip
+            for start in range(0, len(its_events), MAX_REPORT_EVENTS):
+                step.emit(
+                    ACCOUNTS, partition, b"", ExecutionReport,
+                    symbol=symbol, time_ms=step.time_ms, events=its_events[start : start + MAX_REPORT_EVENTS],
+                )  # fmt: skip
 
     # --- state
 

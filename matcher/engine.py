@@ -52,7 +52,7 @@ _FILL, _EXPIRE_MAKER, _DECREMENT = 0, 1, 2
 class _Plan(NamedTuple):
     steps: list[tuple[int, Order, int]]  # (what, resting order, lots)
     left_lots: int
-    spent: bool  # the budget buys not one lot more at the best price left
+    spent: bool  # the budget is used up: it buys not one lot more at the best price left, or is zero
     self_trade: bool  # self-trade prevention ended the incoming order
     expire_maker: Order | None  # … and this one with it
 
@@ -121,6 +121,11 @@ class Engine:
                 break
             resting = level.first
             while resting is not None:
+                affordable = left
+                if budget is not None:
+                    affordable = self._affordable_lots(order, level, budget)
+                    if affordable == 0:
+                        return _Plan(steps, left, True, False, None)
                 if resting.account == account:
                     if mode is SelfTrade.EXPIRE_TAKER:
                         return _Plan(steps, left, False, True, None)
@@ -135,9 +140,6 @@ class Engine:
                     steps.append((_DECREMENT, resting, lots))
                 else:
                     if budget is not None:
-                        affordable = self._affordable_lots(order, level, budget)
-                        if affordable == 0:
-                            return _Plan(steps, left, True, False, None)
                         lots = min(lots, affordable)
                         budget -= self._cost_minor(order, level, lots)
                     steps.append((_FILL, resting, lots))
@@ -147,7 +149,7 @@ class Engine:
                 if lots < resting.remaining_lots:
                     return _Plan(steps, left, True, False, None)
                 resting = resting.behind
-        return _Plan(steps, left, False, False, None)
+        return _Plan(steps, left, budget == 0, False, None)
 
     def _cost_minor(self, order: Order, level: Level, lots: int) -> int:
         notional = level.price_ticks * lots * self._notional_unit

@@ -10,6 +10,8 @@ from schemas.refusal import Refused
 from schemas.topics import DEPTH, TRADES
 from stage.partition import Step
 
+MAX_DEPTH_LEVELS = 5_000  # of a side in one record, which stays below 1 MB
+
 
 class ListedBook:
     """One market of a partition. `revision` is the listing's."""
@@ -64,13 +66,15 @@ class ListedBook:
         if not bids and not asks:
             return
         terms = self.terms
-        self.depth_sequence += 1
-        step.emit(
-            DEPTH, step.partition, self._key, Depth,
-            symbol=terms.symbol, sequence=self.depth_sequence, time_ms=step.time_ms,
-            bids=[(terms.price_text(price), terms.quantity_text(lots)) for price, lots in bids],
-            asks=[(terms.price_text(price), terms.quantity_text(lots)) for price, lots in asks],
-        )  # fmt: skip
+        for start in range(0, max(len(bids), len(asks)), MAX_DEPTH_LEVELS):
+            part = slice(start, start + MAX_DEPTH_LEVELS)
+            self.depth_sequence += 1
+            step.emit(
+                DEPTH, step.partition, self._key, Depth,
+                symbol=terms.symbol, sequence=self.depth_sequence, time_ms=step.time_ms,
+                bids=[(terms.price_text(price), terms.quantity_text(lots)) for price, lots in bids[part]],
+                asks=[(terms.price_text(price), terms.quantity_text(lots)) for price, lots in asks[part]],
+            )  # fmt: skip
 
     # --- state
 

@@ -74,6 +74,7 @@ class KafkaLog:
             "topic.metadata.refresh.interval.ms": 5000,
             "topic.metadata.refresh.fast.interval.ms": 100,
             "socket.nagle.disable": True,
+            "log_level": 3,  # errors; librdkafka's warnings of each lost connection say nothing that isn't seen anyway
         }
         self._common = common
         self._producer = Producer(

@@ -61,7 +61,7 @@ class Step(Protocol):
     offset: int
     time_ms: int
 
-    def emit(self, topic: str, partition: int, key: bytes, record: Callable[..., Any], **fields: Any) -> None: ...
+    def emit(self, topic: str, partition: int, key: bytes, record: Callable[..., Any], /, **fields: Any) -> None: ...
     def is_repeat(self, edge: int, edge_sequence: int) -> bool: ...
     def dead_letter(self, reason: Reason, detail: str, value: bytes | None) -> None: ...
 
@@ -150,7 +150,7 @@ class StagePartition:
         self.core.apply(self, value)
         return self._emissions
 
-    def emit(self, topic: str, partition: int, key: bytes, record: Callable[..., Any], **fields: Any) -> None:
+    def emit(self, topic: str, partition: int, key: bytes, record: Callable[..., Any], /, **fields: Any) -> None:
         """Writes the next record of the edge to this output partition, unless it is there already."""
         edge = f"{topic}:{partition}"
         sequence = self._counters.get(edge, 0) + 1

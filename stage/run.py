@@ -25,6 +25,13 @@ def run_stage(
     cadence: Cadence | None = None,
 ) -> int:
     """The process's exit status: 0 when told to stop, 1 when the stage had to stop by itself and said why."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"]),
+        ]
+    )
     core = make_core(0)
     log = KafkaLog(bootstrap, core.stage, core.input_topic, member, session_timeout_ms)
     service = StageService(make_core, public_outputs, log, lambda: time.monotonic_ns() // 1_000_000, cadence)

@@ -14,7 +14,7 @@ from schemas.records import Source
 from schemas.topics import PUBLIC_TOPICS
 from stage.log import InputRecord, Log
 from stage.partition import Core, LastPublished, LogRewritten, StagePartition, decode_state, encode_state
-from stage.snapshots import SLOTS, Snapshot, newest_snapshots, split_snapshot
+from stage.snapshots import CHUNK_BYTES, SLOTS, Snapshot, newest_snapshots, split_snapshot
 
 logger = structlog.get_logger()
 
@@ -25,6 +25,7 @@ class Cadence(Struct):
     commit_ms: int = 100
     snapshot_ms: int = 20_000
     snapshot_records: int = 20_000
+    snapshot_chunk_bytes: int = CHUNK_BYTES
 
 
 class _Origin(Struct):
@@ -80,11 +81,12 @@ class StageService:
         if not partitions:
             return {}
         name = self._make_core(partitions[0]).stage
-        # 1. The newest whole snapshot of each, the committed offset, the log's end, what stands last on public topics.
+        # 1. The newest whole snapshot of each, the committed offset, what stands last on public topics, the log's end.
+        # The end comes last: an owner before us that hasn't heard yet may go on meanwhile.
         snapshots = newest_snapshots(self._log.snapshot_records(name, partitions), name)
         committed = self._log.committed(partitions)
-        ends = self._log.end_offsets(partitions)
         tails = self._log.tails(self._public_outputs, partitions)
+        ends = self._log.end_offsets(partitions)
         start: dict[int, int] = {}
         for partition in partitions:
             last = {topic: _last_published(tails.get((topic, partition), [])) for topic in self._public_outputs}
@@ -163,7 +165,8 @@ class StageService:
         """Written only where all that its inputs caused is acknowledged; `step` sees to that."""
         state = owned.stage.dump()
         name = owned.stage.core.stage
-        for record in split_snapshot(name, partition, owned.next_slot, state.next_offset, encode_state(state)):
+        encoded, chunk_bytes = encode_state(state), self._cadence.snapshot_chunk_bytes
+        for record in split_snapshot(name, partition, owned.next_slot, state.next_offset, encoded, chunk_bytes):
             self._log.append("snapshots", record.partition, record.key, record.value)
         self._log.flush()
         owned.next_slot = (owned.next_slot + 1) % SLOTS

@@ -48,10 +48,12 @@ def snapshot_partition(stage: str, partition: int) -> int:
     return (partition + hashlib.sha256(stage.encode()).digest()[0]) % SNAPSHOT_PARTITIONS
 
 
-def split_snapshot(stage: str, partition: int, slot: int, next_offset: int, state: bytes) -> list[SnapshotRecord]:
+def split_snapshot(
+    stage: str, partition: int, slot: int, next_offset: int, state: bytes, chunk_bytes: int = CHUNK_BYTES
+) -> list[SnapshotRecord]:
     """The records of one snapshot in the order in which they must be written, the manifest last."""
     target = snapshot_partition(stage, partition)
-    chunks = [state[start : start + CHUNK_BYTES] for start in range(0, len(state), CHUNK_BYTES)]
+    chunks = [state[start : start + chunk_bytes] for start in range(0, len(state), chunk_bytes)]
     manifest = Manifest(stage, partition, slot, next_offset, len(chunks), hashlib.sha256(state).hexdigest())
     records = [
         SnapshotRecord(target, f"{stage}/{partition}/{slot}/{index}".encode(), chunk)

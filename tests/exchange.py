@@ -28,7 +28,7 @@ from schemas.market import Market, MarketState
 from schemas.records import SignedCommand, Submitted, Tick
 from schemas.signing import account_of, account_partition, encode_bytes
 from stage.service import Cadence, StageService
-from tests.simulation.memory_log import Cluster, MemoryLog
+from simulator.memory_log import Cluster, MemoryLog
 
 EXCHANGE = "test"
 

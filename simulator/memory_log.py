@@ -1,42 +1,56 @@
-"""A log in memory: topics of partitions of records, consumer offsets, and one handle a process that may be made to die.
+"""A log in memory: topics of partitions of records, consumer offsets, and one handle a process.
 
 Appends are asynchronous like a broker's: a handle keeps what it was given until `flush` puts it on the log, each output
-partition's records in order. A crash loses what lies between, wholly or in part.
+partition's records in order. `faulty_log.py` makes it break.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 
 from stage.log import InputRecord
 
+TAIL_RECORDS = 500
 
-@dataclass
+
 class StoredRecord:
-    log_time_ms: int
-    key: bytes
-    value: bytes
+    """A record on the log. `late` says that its writer had lost its partitions, or its life, when it got there."""
+
+    __slots__ = ("key", "late", "log_time_ms", "value")
+
+    def __init__(self, log_time_ms: int, key: bytes, value: bytes, late: bool) -> None:
+        self.log_time_ms = log_time_ms
+        self.key = key
+        self.value = value
+        self.late = late
 
 
-@dataclass
 class Cluster:
-    """What the broker holds. `now_ms` is the broker's clock."""
+    """What the broker holds. `now_ms` is the broker's clock; below `first` retention has deleted a partition."""
 
-    now_ms: int = 1_000_000
-    records: dict[tuple[str, int], list[StoredRecord]] = field(default_factory=lambda: defaultdict(list))
-    committed: dict[tuple[str, str, int], int] = field(default_factory=dict)
+    def __init__(self, now_ms: int = 1_000_000) -> None:
+        self.now_ms = now_ms
+        self.records: dict[tuple[str, int], list[StoredRecord]] = defaultdict(list)
+        self.first: dict[tuple[str, int], int] = {}
+        self.committed: dict[tuple[str, str, int], int] = {}
 
-    def append(self, topic: str, partition: int, key: bytes, value: bytes) -> int:
+    def append(self, topic: str, partition: int, key: bytes, value: bytes, late: bool = False) -> int:
         log = self.records[(topic, partition)]
-        log.append(StoredRecord(self.now_ms, key, value))
+        log.append(StoredRecord(self.now_ms, key, value, late))
         return len(log) - 1
 
     def values(self, topic: str, partition: int) -> list[bytes]:
+        """All records ever written, deleted ones too."""
         return [record.value for record in self.records[(topic, partition)]]
+
+    def tail(self, topic: str, partition: int) -> list[bytes]:
+        """The last records that retention has left."""
+        log = self.records.get((topic, partition), [])
+        start = max(self.first.get((topic, partition), 0), len(log) - TAIL_RECORDS)
+        return [record.value for record in log[start:]]
 
 
 class MemoryLog:
-    """One process's handle on the cluster, for one group and input topic."""
+    """One process's handle on the cluster, for one group and input topic: the log port of `stage/log.py`."""
 
     def __init__(self, cluster: Cluster, group: str, topic: str) -> None:
         self.cluster = cluster
@@ -74,7 +88,8 @@ class MemoryLog:
         return {p: len(self.cluster.records[(self.topic, p)]) for p in partitions}
 
     def tails(self, topics: Iterable[str], partitions: Sequence[int]) -> dict[tuple[str, int], list[bytes]]:
-        return {(t, p): self.cluster.values(t, p)[-500:] for t in topics for p in partitions if self.cluster.values(t, p)}
+        found = {(topic, p): self.cluster.tail(topic, p) for topic in topics for p in partitions}
+        return {place: values for place, values in found.items() if values}
 
     def snapshot_records(self, stage: str, partitions: Sequence[int]) -> Iterable[tuple[bytes, bytes]]:
         for (topic, _), records in sorted(self.cluster.records.items()):

@@ -1,0 +1,166 @@
+"""The pure engine with its events: operations a second, how long one takes, and what a resting order weighs.
+
+An operation is one order or one cancel, with all that the matcher's core has the engine do for it: the order object, the
+events, and the levels that changed.
+"""
+
+import gc
+import time
+import tracemalloc
+from itertools import islice
+from typing import Any
+
+from benchmarks.machine import Report, percentile, percentiles
+from benchmarks.naive_book import NaiveBook, NaiveFill
+from benchmarks.order_flow import MIX, Book, Cancel, Operation, OrderFlow
+from matcher.book import Order, Resting
+from matcher.engine import Engine, EngineEvent, Incoming, Match
+from schemas.commands import TimeInForce
+
+RESTING_ORDERS = 50_000
+SIZES = (1_000, 10_000, 100_000, 1_000_000)
+NOTIONAL_UNIT = 1
+MAKER_FEE_PPM, TAKER_FEE_PPM = 100, 300
+COMPARED_RUNS = 20
+GTC = TimeInForce.GTC  # the matcher has it from the command
+
+
+class EngineBook:
+    """The matcher's engine, driven by a flow."""
+
+    def __init__(self) -> None:
+        self.resting = Resting()
+        self.engine = Engine(NOTIONAL_UNIT, self.resting)
+        self.entered = 0
+
+    def best_ticks(self, is_buy: bool) -> int | None:
+        best = self.engine.book.side(is_buy).best
+        return best.price_ticks if best is not None else None
+
+    def rests(self, order_id: str) -> bool:
+        return order_id in self.resting.orders
+
+    def resting_orders(self) -> int:
+        return len(self.resting.orders)
+
+    def run(self, operations: list[Operation]) -> None:
+        apply = self.apply
+        for operation in operations:
+            apply(operation)
+
+    def apply(self, operation: Operation) -> list[EngineEvent]:
+        engine = self.engine
+        self.entered += 1
+        if isinstance(operation, Cancel):
+            order = self.resting.orders.get(operation.order_id)
+            events = engine.cancel(order, "0-0") if order is not None else []
+        else:
+            order_id, account, is_buy, price, lots = operation
+            order = Order(order_id, account, "ABC-USD", is_buy, price, lots, MAKER_FEE_PPM, TAKER_FEE_PPM,
+                          entered=self.entered)  # fmt: skip
+            events = engine.submit(Incoming(order, price, GTC))
+        engine.book.take_changes()
+        return events
+
+
+def run(seconds: float, seed: int, as_json: bool) -> None:
+    report = Report("engine", seed, as_json)
+    report.say(f"mix      {MIX}")
+    # As in a running stage: what is there at the start is left out of the collector's rounds.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
+    compare(seed)
+    book, flow = _filled(EngineBook(), RESTING_ORDERS, seed)
+    rate = operations_per_s(book, flow, seconds * 0.3)
+    baseline_book, baseline_flow = _filled(NaiveBook(), RESTING_ORDERS, seed)
+    baseline = operations_per_s(baseline_book, baseline_flow, seconds * 0.1)
+    report.say(f"{RESTING_ORDERS:>9,} resting: {rate:10,.0f} operations/s, naive book {baseline:,.0f}/s")
+    del baseline_book, baseline_flow
+    times = operation_times_us(book, flow, seconds * 0.2)
+    report.say(f"one operation: {percentiles(times, 'us')}")
+    times.sort()
+    for size in () if as_json else SIZES:
+        sized, sized_flow = _filled(EngineBook(), size, seed)
+        report.say(f"{size:>9,} resting: {operations_per_s(sized, sized_flow, seconds * 0.1):10,.0f} operations/s")
+        del sized, sized_flow
+        gc.collect()
+    weight = bytes_per_resting_order(seed)
+    report.end(
+        {
+            "operations_per_s": rate,
+            "baseline_operations_per_s": baseline,
+            "p50_us": percentile(times, 0.5),
+            "p99_us": percentile(times, 0.99),
+            "bytes_per_resting_order": weight,
+        }
+    )
+
+
+def _filled(book: Any, resting_orders: int, seed: int) -> tuple[Any, OrderFlow]:
+    flow = OrderFlow(book, resting_orders, seed)
+    flow.fill()
+    return book, flow
+
+
+def operations_per_s(book: Book, flow: OrderFlow, seconds: float) -> float:
+    """Over at least `seconds` of the book's own time; making the operations is not counted."""
+    spent, done = 0, 0
+    clock = time.perf_counter_ns
+    for operations in flow.runs():
+        begun = clock()
+        book.run(operations)
+        spent += clock() - begun
+        done += len(operations)
+        if spent >= seconds * 1e9:
+            break
+    return done * 1e9 / spent
+
+
+def operation_times_us(book: EngineBook, flow: OrderFlow, seconds: float) -> list[float]:
+    """One operation at a time, each with about 0.05 us of the clock's own."""
+    times: list[float] = []
+    clock, apply = time.perf_counter_ns, book.apply
+    end = clock() + int(seconds * 1e9)
+    for operations in flow.runs():
+        for operation in operations:
+            begun = clock()
+            apply(operation)
+            times.append((clock() - begun) / 1000)
+        if clock() > end:
+            break
+    return times
+
+
+def bytes_per_resting_order(seed: int) -> float:
+    """Of the memory that Python gives out: the order with its id, and its part of levels and indexes."""
+    flow = OrderFlow(EngineBook(), RESTING_ORDERS, seed)
+    flow.fill()
+    places = list(islice((flow._passive() for _ in iter(int, 1)), RESTING_ORDERS))
+    book = EngineBook()
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    book.run([place._replace(order_id=f"{place.order_id}") for place in places])
+    used = tracemalloc.get_traced_memory()[0] - before
+    tracemalloc.stop()
+    return used / book.resting_orders()
+
+
+def compare(seed: int) -> None:
+    """Asserts that engine and naive book fill alike: a figure for something else would be worth nothing."""
+    naive, engine = NaiveBook(), EngineBook()
+    flow = OrderFlow(naive, 2_000, seed)
+    for operations in islice(_run_through(flow), COMPARED_RUNS):
+        events = [event for operation in operations for event in engine.apply(operation)]
+        naive.run(operations)
+        fills = [
+            NaiveFill(event.maker.order_id, event.taker.order_id, event.price_ticks, event.quantity_lots)
+            for event in events
+            if isinstance(event, Match)
+        ]
+        assert fills == naive.fills, "engine and naive book differ"
+
+
+def _run_through(flow: OrderFlow) -> Any:
+    yield [flow._passive() for _ in range(2_000)]
+    yield from flow.runs()

@@ -1,0 +1,249 @@
+"""A local system, from nothing to ready and back: the brokers and stages of one data folder under one supervisor.
+
+`STAGES` is the one table of what runs. `Cluster.steps` is the start in its order; `Cluster.stop` undoes it from
+wherever it got to.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import httpx
+
+from glassbook import groups, kafka_config, kafka_dist, leftovers, preflight, quick_start, topics_admin
+from glassbook.data_folder import DataFolder, Instance
+from glassbook.errors import GlassbookError
+from glassbook.settings import Settings
+from glassbook.supervision import (
+    INSTANCE_VARIABLE,
+    Group,
+    Program,
+    Supervisor,
+    configuration,
+    restarts,
+    start_supervisor,
+)
+
+GATEWAY = "producers"
+BROKER_START_S = 60
+TOPICS_S = 90
+STAGES_START_S = 180  # a stage replays from its snapshot before it is ready
+STOP_S = 90
+POLL_S = 0.05
+# A program that dies so often during a start will not come up by itself.
+HOPELESS_RESTARTS = 4
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One process of the system: `python -m module`. `inputs` are the topics of its consumer group, if it has one."""
+
+    name: str
+    module: str
+    group: str | None = None
+    inputs: tuple[str, ...] = ()
+    stop_s: int = 15
+
+
+STAGES: tuple[Stage, ...] = (
+    Stage("ledger", "ledger", group="ledger", inputs=("accounts",)),
+    Stage("matcher", "matcher", group="matcher", inputs=("orders",)),
+    Stage("clock", "clock"),
+    Stage(GATEWAY, "producers"),
+)
+
+Say = Callable[[str], None]
+"""Takes what a step has come to, to be shown beside it."""
+
+
+class StoppedElsewhere(Exception):
+    """The supervisor ended orderly while the system was starting or running: `glassbook down`."""
+
+
+class Cluster:
+    def __init__(self, settings: Settings, brokers: int | None = None, stages: Sequence[Stage] | None = None) -> None:
+        self.settings = settings
+        self.folder = DataFolder(settings.data_dir)
+        self.stages = tuple(STAGES if stages is None else stages)
+        self._brokers_wanted = brokers
+        self._instance: Instance | None = None
+        self._supervisor_process: subprocess.Popen[bytes] | None = None
+        self._held = ExitStack()
+        self.supervisor = Supervisor(self.folder)
+
+    @property
+    def instance(self) -> Instance:
+        assert self._instance is not None, "the first step sets it"
+        return self._instance
+
+    @property
+    def gateway(self) -> Stage | None:
+        return next((stage for stage in self.stages if stage.name == GATEWAY), None)
+
+    def steps(self) -> Iterator[tuple[str, Callable[[Say], None]]]:
+        yield "data folder, ports, disk", self._check
+        if not kafka_dist.is_fetched(self.settings.cache_dir):
+            yield "fetching Kafka (once)", self._fetch
+        if not kafka_config.quick_start_archive(self.settings.cache_dir).exists():
+            yield "preparing quick starts of Kafka (once)", lambda say: quick_start.prepare(self.settings)
+        yield "Kafka's log folders", self._format
+        yield "broker", self._start_brokers
+        if self.stages:
+            yield "topics", self._topics
+            yield "genesis and listing", self._initialise
+            yield "stages", self._start_stages
+        if self.gateway:
+            yield "gateway", self._start_gateway
+
+    def start(self) -> None:
+        """All steps without a display; stops again what it began if one fails."""
+        try:
+            for _, step in self.steps():
+                step(lambda text: None)
+        except BaseException:
+            self.stop()
+            raise
+
+    def _check(self, say: Say) -> None:
+        self._held.enter_context(preflight.only_instance(self.folder))
+        self._instance = preflight.check_instance(self.folder, self._brokers_wanted)
+        preflight.check_disk(self.settings, self.folder)
+        preflight.check_ports(self.settings, self.instance.brokers, gateway=self.gateway is not None)
+        self.settings = self.settings.model_copy(
+            update={"bootstrap_servers": self.settings.broker_addresses(self.instance.brokers)}
+        )
+        say(str(self.folder.root))
+
+    def _fetch(self, say: Say) -> None:
+        kafka_dist.fetch(self.settings.cache_dir, lambda done, total: say(f"{done} of {total} files"))
+
+    def _format(self, say: Say) -> None:
+        brokers = self.instance.brokers
+        for broker in range(1, brokers + 1):
+            log_dir, config = self.folder.kafka(broker), self.folder.broker_config(broker)
+            properties = kafka_config.broker_properties(self.settings, broker, brokers, log_dir)
+            kafka_config.write_broker_config(config, properties)
+            kafka_config.format_log_dir(self.settings.cache_dir, self.instance.kafka_cluster_id, config, log_dir)
+
+    def _start_brokers(self, say: Say) -> None:
+        self.folder.supervisor_config.write_text(configuration(self.folder, self._program_groups()))
+        marks = {INSTANCE_VARIABLE: self.instance.id, "PYTHONUNBUFFERED": "1"}
+        environment = os.environ | self.settings.environment() | marks
+        self._supervisor_process = start_supervisor(self.folder, environment)
+        self._until(BROKER_START_S, self._brokers_answer, "the broker", "broker-1")
+        say(self.settings.bootstrap_servers)
+
+    def _brokers_answer(self) -> str:
+        try:
+            topics_admin.wait_for_brokers(self.settings.bootstrap_servers, self.instance.brokers, 0.5)
+        except TimeoutError as error:
+            return str(error)
+        return ""
+
+    def _program_groups(self) -> list[Group]:
+        # Half the reserve is enough for a broker: it is there to finish what was accepted while new orders are refused.
+        room = [str(self.folder.root), str(self.settings.disk_reserve_mb // 2)]
+        python = [sys.executable, "-P", "-m"]
+        brokers = []
+        for i in range(1, self.instance.brokers + 1):
+            java = kafka_config.broker_command(self.settings.cache_dir, self.folder.broker_config(i))
+            brokers.append(Program(f"broker-{i}", [*python, "glassbook.broker", *room, *java], 60, autostart=True))
+        found = [Group("brokers", 100, brokers)]
+        programs = {stage.name: Program(stage.name, [*python, stage.module], stage.stop_s) for stage in self.stages}
+        gateway = programs.pop(GATEWAY, None)
+        if programs:
+            found.append(Group("stages", 500, tuple(programs.values())))
+        if gateway:
+            found.append(Group("gateway", 900, (gateway,)))
+        return found
+
+    def _topics(self, say: Say) -> None:
+        from schemas.topics import topics
+
+        copies = kafka_config.replication(self.instance.brokers)
+        wanted = topics(self.settings.account_partitions, self.settings.order_partitions, copies)
+        topics_admin.create_topics(self.settings.bootstrap_servers, wanted, TOPICS_S)
+        say(f"{len(wanted)} topics, {sum(topic.partitions for topic in wanted)} partitions")
+
+    def _initialise(self, say: Say) -> None:
+        from glassbook.operator import initialise
+
+        initialise(self.settings)
+
+    def _start_stages(self, say: Say) -> None:
+        if all(stage.name == GATEWAY for stage in self.stages):
+            return
+        inputs = {stage.group: stage.inputs for stage in self.stages if stage.group}
+        bootstrap = self.settings.bootstrap_servers
+        # A static member of the last run is still there for a session time-out; it must not pass for the new one.
+        former = groups.members(bootstrap, list(inputs))
+        self.supervisor.start_group("stages")
+        self._until(STAGES_START_S, lambda: groups.unready_groups(bootstrap, inputs, former), "the stages", None)
+        ends = groups.ends(bootstrap, inputs)
+        self._until(STAGES_START_S, lambda: groups.behind(bootstrap, inputs, ends), "the stages", None)
+        say(", ".join(stage.name for stage in self.stages if stage.name != GATEWAY))
+
+    def _start_gateway(self, say: Say) -> None:
+        self.supervisor.start_group("gateway")
+        self._until(STAGES_START_S, self._gateway_unready, "the gateway", GATEWAY)
+        say(self.settings.gateway_url)
+
+    def _gateway_unready(self) -> str:
+        try:
+            answer = httpx.get(f"{self.settings.gateway_url}/readyz", timeout=2)
+        except httpx.HTTPError as error:
+            return str(error)
+        return "" if answer.status_code == 200 else f"/readyz says {answer.status_code}: {answer.text[:200]}"
+
+    def _until(self, patience_s: float, unready: Callable[[], str], what: str, program: str | None) -> None:
+        """Poll until `unready` has nothing more to say; give up at the deadline or when a program keeps dying."""
+        deadline = time.monotonic() + patience_s
+        while reason := unready():
+            self.check_alive()
+            self.supervisor.answers()  # wakes it up: it looks after its children only once a second
+            dying = [name for name, count in restarts(self.folder).items() if count >= HOPELESS_RESTARTS]
+            if dying or time.monotonic() > deadline:
+                culprit = dying[0] if dying else program
+                log = self.folder.log(culprit) if culprit else self.folder.logs
+                how = "keeps dying" if dying else f"not ready after {patience_s:.0f} s ({reason})"
+                raise GlassbookError(f"{culprit or what} {how}: see {log}{self._last_words(culprit)}")
+            time.sleep(POLL_S)
+
+    def _last_words(self, program: str | None) -> str:
+        if program is None or not self.folder.log(program).exists():
+            return ""
+        lines = self.folder.log(program).read_text(errors="replace").strip().splitlines()
+        return f", which ends: {lines[-1][:300]}" if lines else ""
+
+    def check_alive(self) -> None:
+        """Raises StoppedElsewhere once the supervisor has ended, and GlassbookError if something killed it."""
+        code = None if self._supervisor_process is None else self._supervisor_process.poll()
+        if code == 0:
+            raise StoppedElsewhere
+        if code is not None:
+            raise GlassbookError(
+                f"the supervisor was killed or died (exit code {code}), so everything is stopped: start again;"
+                f" its log is {self.folder.log('supervisor')}"
+            )
+
+    def stop(self) -> None:
+        """Stop everything in order. Can be called at any point of a start, and twice."""
+        process = self._supervisor_process
+        if process is not None:
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)  # supervisord's own orderly stop
+            deadline = time.monotonic() + STOP_S
+            while process.poll() is None and time.monotonic() < deadline:
+                self.supervisor.answers()  # wakes it up: it looks after its children only once a second
+                time.sleep(POLL_S)
+            process.kill()
+            process.wait()
+            # Nothing is left after an orderly stop; after a kill of the supervisor everything is.
+            leftovers.end(self.instance.id)
+            self._supervisor_process = None
+        self._held.close()

@@ -1,0 +1,84 @@
+"""Every setting of a local system, with its default: from GLASSBOOK_* variables, or a file `glassbook.env` or `.env`.
+
+Only `__main__` modules and the command line read it; everything else is given what it needs. A stage that the
+supervisor starts finds all settings in its environment, so that no file can change under it.
+"""
+
+import os
+from pathlib import Path
+from typing import Self
+
+from platformdirs import user_cache_path
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from glassbook.data_folder import DataFolder
+from glassbook.errors import GlassbookError
+
+HOST = "127.0.0.1"
+# Linux hands out ports from here on to outgoing connections. librdkafka, retrying while its broker is down, can be
+# given the broker's very port, connects to itself, and keeps the broker from coming back.
+FIRST_EPHEMERAL_PORT = 32768
+MAX_BROKERS = 3
+# Broker i listens on kafka_port + 10 i, its controller one above.
+PORT_STEP = 10
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(
+        env_prefix="GLASSBOOK_", env_file=("glassbook.env", ".env"), env_ignore_empty=True, extra="ignore"
+    )
+
+    data_dir: Path = Path("data")
+    cache_dir: Path = Field(default_factory=lambda: user_cache_path("glassbook"))
+    kafka_port: int = Field(19092, ge=1024, lt=FIRST_EPHEMERAL_PORT - PORT_STEP * MAX_BROKERS)
+    bootstrap_servers: str = ""  # empty: the brokers of data_dir
+    gateway_host: str = HOST
+    gateway_port: int = Field(8000, ge=1, lt=FIRST_EPHEMERAL_PORT)
+    rate_per_account: int = Field(2_000, ge=1)  # commands and private reads a second, in each gateway process
+    rate_per_address: int = Field(10_000, ge=1)  # requests a second
+    gateway_processes: int = Field(1, ge=1, le=64)
+    open_registration: bool = True  # anybody may open an account: right on one's own machine, wrong elsewhere
+    account_partitions: int = Field(4, ge=1)
+    order_partitions: int = Field(8, ge=1)  # at the first start; a listing may ask for more later
+    # A process's name in its stage's consumer group. Started again under it, it gets its partitions back at once.
+    member: str = Field("1", pattern=r"^[A-Za-z0-9._-]{1,64}$")
+    session_timeout_ms: int = Field(3000, ge=1000)  # after it a dead stage's partitions go to another member
+    disk_reserve_mb: int = Field(512, ge=16)  # below it no start and no new orders
+
+    @field_validator("data_dir", "cache_dir")
+    @classmethod
+    def _absolute(cls, path: Path) -> Path:
+        return path.expanduser().absolute()
+
+    @model_validator(mode="after")
+    def _own_brokers(self) -> Self:
+        if not self.bootstrap_servers:
+            self.bootstrap_servers = self.broker_addresses(DataFolder(self.data_dir).broker_count() or 1)
+        return self
+
+    @property
+    def gateway_url(self) -> str:
+        return f"http://{self.gateway_host}:{self.gateway_port}"
+
+    def broker_port(self, broker: int) -> int:
+        """The port of broker 1, 2 or 3."""
+        return self.kafka_port + PORT_STEP * (broker - 1)
+
+    def broker_addresses(self, brokers: int) -> str:
+        return ",".join(f"{HOST}:{self.broker_port(broker)}" for broker in range(1, brokers + 1))
+
+    def environment(self) -> dict[str, str]:
+        """Every setting as the variable that carries it to a child process."""
+        return {f"GLASSBOOK_{name.upper()}": str(value) for name, value in self.model_dump().items()}
+
+
+def read_settings() -> Settings:
+    """Settings, or a GlassbookError of one line that says which variable is wrong."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = f"GLASSBOOK_{'_'.join(str(part) for part in first['loc']).upper()}"
+        given = os.environ.get(name, first.get("input"))
+        raise GlassbookError(f"{name} is {given!r}, but: {first['msg']}") from error

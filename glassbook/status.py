@@ -1,0 +1,59 @@
+"""The state of a local system at this moment: its processes as the supervisor sees them, its stages as Kafka does."""
+
+import xmlrpc.client
+
+import msgspec
+from confluent_kafka import KafkaException
+
+from glassbook import groups
+from glassbook.cluster import STAGES
+from glassbook.data_folder import DataFolder
+from glassbook.groups import PartitionPosition
+from glassbook.settings import Settings
+from glassbook.supervision import Supervisor, restarts
+from glassbook.topics_admin import admin_client
+
+
+class ProcessStatus(msgspec.Struct, frozen=True):
+    name: str
+    alive: bool
+    state: str  # supervisord's word
+    pid: int
+    uptime_s: int
+    restarts: int
+
+
+class SystemStatus(msgspec.Struct, frozen=True):
+    running: bool
+    processes: list[ProcessStatus]
+    groups: dict[str, list[PartitionPosition]]
+    kafka_error: str
+
+    def to_json(self) -> str:
+        """One JSON object; each partition has its lag as well."""
+        plain = msgspec.to_builtins(self)
+        for stage, positions in self.groups.items():
+            for position, entry in zip(positions, plain["groups"][stage], strict=True):
+                entry["lag"] = position.lag
+        return msgspec.json.encode(plain).decode()
+
+
+def system_status(settings: Settings) -> SystemStatus:
+    folder = DataFolder(settings.data_dir)
+    try:
+        found = Supervisor(folder).processes()
+    except (OSError, xmlrpc.client.Error):
+        return SystemStatus(running=False, processes=[], groups={}, kafka_error="")
+    again = restarts(folder)
+    processes = [ProcessStatus(p.name, p.alive, p.statename, p.pid, p.uptime_s, again[p.name]) for p in found]
+    known = {process.name for process in processes}
+    positions: dict[str, list[PartitionPosition]] = {}
+    error = ""
+    try:
+        admin = admin_client(settings.bootstrap_servers)
+        for stage in STAGES:
+            if stage.group and stage.name in known:
+                positions[stage.name] = groups.positions(admin, stage.group, stage.inputs)
+    except KafkaException as raised:
+        error = raised.args[0].str()
+    return SystemStatus(running=True, processes=processes, groups=positions, kafka_error=error)

@@ -1,0 +1,68 @@
+"""What a trading command works with: the gateway, a person's key and, on the operator's machine, the operator's key."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from glassbook.client import calls
+from glassbook.client.calls import Account, Operator
+from glassbook.client.rest import Client, Refusal
+from glassbook.client.signer import Signer
+from glassbook.errors import GlassbookError
+from glassbook.key_folder import own_keys
+from glassbook.operator import OperatorFolder
+from glassbook.settings import read_settings
+from schemas.market import Market
+
+# What helps, where the reason alone doesn't say it.
+CURES = {
+    "UNKNOWN_ACCOUNT": "register it with `glassbook account register`",
+    "INSUFFICIENT_FUNDS": "see `glassbook balances`, and `glassbook deposit` for more",
+    "UNKNOWN_SYMBOL": "see `glassbook listing show` for the markets",
+    "MARKET_NOT_OPEN": "see `glassbook listing show` for its state",
+    "UNKNOWN_ORDER": "see `glassbook orders` for those that are open",
+    "REGISTRATION_CLOSED": "run it where the operator's key is",
+    "TOO_NEW": "set this machine's clock",
+    "TOO_OLD": "set this machine's clock, or try again",
+    "NOT_OPERATOR": "this data folder's operator key isn't that exchange's",
+    "KEY_REVOKED": "make a new trade key with `glassbook keys new NAME --trades-for ROOT`",
+    "DELEGATION_EXPIRED": "make a new trade key with `glassbook keys new NAME --trades-for ROOT`",
+    "NO_LIQUIDITY": "see `glassbook book`",
+    "STORAGE_FULL": "make room on its disk",
+    "NOT_READY": "try again in a moment",
+}
+
+
+class Session:
+    """One command's connection to the gateway."""
+
+    def __init__(self, client: Client, key_name: str) -> None:
+        self.client, self._key_name = client, key_name
+        self._markets = client.send(calls.markets())
+        self.exchange = self._markets.exchange
+
+    def account(self) -> Account:
+        """The account of the person's key; a trade key's is the one that it trades for."""
+        found = own_keys().load(self._key_name)
+        return Account(Signer(found.open(), self.exchange, found.delegation))
+
+    def operator(self) -> Operator:
+        return Operator(OperatorFolder(read_settings().data_dir).key(), self.exchange)
+
+    def market(self, symbol: str) -> Market:
+        found = {listed.market.symbol: listed.market for listed in self._markets.markets}
+        if symbol not in found:
+            raise GlassbookError(
+                f"UNKNOWN_SYMBOL: there is no market {symbol}: there are {', '.join(sorted(found)[:20])}"
+            )
+        return found[symbol]
+
+
+@contextmanager
+def session(key_name: str) -> Iterator[Session]:
+    """Refusals leave it as one line with reason code and cure."""
+    try:
+        with Client(read_settings().gateway_url) as client:
+            yield Session(client, key_name)
+    except Refusal as refusal:
+        cure = CURES.get(refusal.code)
+        raise GlassbookError(f"{refusal}: {cure}" if cure else str(refusal)) from None

@@ -1,0 +1,49 @@
+"""`python -m producers`: the order gateway. Several side by side each follow the log by themselves."""
+
+import logging
+import sys
+
+import structlog
+import uvicorn
+from fastapi import FastAPI
+
+from glassbook.settings import Settings
+from producers.gateway import GatewayLimits
+from producers.limits import Rates
+from producers.runtime import Place, build
+
+FINISH_S = 10  # for requests in flight when the process is told to stop
+
+
+def application() -> FastAPI:
+    settings = Settings()
+    place = Place(settings.bootstrap_servers, settings.data_dir, settings.disk_reserve_mb)
+    rates = Rates(settings.rate_per_account, settings.rate_per_address)
+    return build(place, GatewayLimits(rates=rates))
+
+
+def main() -> int:
+    settings = Settings()
+    # aiokafka logs every reconnection attempt; the gateway says it once itself.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    structlog.get_logger().info("gateway starts", url=settings.gateway_url, processes=settings.gateway_processes)
+    uvicorn.run(
+        "producers.__main__:application",
+        factory=True,
+        host=settings.gateway_host,
+        port=settings.gateway_port,
+        workers=settings.gateway_processes,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+        backlog=4096,
+        timeout_graceful_shutdown=FINISH_S,
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

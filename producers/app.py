@@ -1,0 +1,114 @@
+"""The gateway's routes, and FastAPI around them.
+
+Handlers are plain Starlette endpoints: what they take is bytes under a signature, so that nothing between the socket
+and `intake.py` may parse or rewrite them. FastAPI carries the routes, the OpenAPI description and its pages.
+"""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import NamedTuple
+
+import structlog
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+
+from producers import account_routes, command_routes, public_routes
+from producers.gateway import Gateway
+from producers.openapi import describe
+from producers.problems import REFUSALS_PATH, refusals_page
+from producers.web import Handler, endpoint, refusal_answer, respond
+from schemas.reasons import Reason
+from schemas.refusal import Refused
+
+logger = structlog.get_logger()
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+
+
+class Route(NamedTuple):
+    method: str
+    path: str
+    handler: Handler
+
+
+ROUTES = (
+    Route("POST", "/api/v1/accounts", command_routes.register_account),
+    Route("POST", "/api/v1/deposits", command_routes.deposit),
+    Route("POST", "/api/v1/withdrawals", command_routes.withdraw),
+    Route("POST", "/api/v1/withdrawals/{withdrawal_id}/settlement", command_routes.settle_withdrawal),
+    Route("POST", "/api/v1/keys", command_routes.delegate_key),
+    Route("DELETE", "/api/v1/keys", command_routes.revoke_key),
+    Route("POST", "/api/v1/keys/revoke", command_routes.revoke_key),
+    Route("POST", "/api/v1/orders", command_routes.place_order),
+    Route("POST", "/api/v1/orders/test", command_routes.try_order),
+    Route("POST", "/api/v1/orders/quote", public_routes.quote),
+    Route("POST", "/api/v1/orders/batch", command_routes.place_batch),
+    Route("DELETE", "/api/v1/orders", command_routes.cancel_all),
+    Route("POST", "/api/v1/orders/cancel", command_routes.cancel_all),
+    Route("DELETE", "/api/v1/orders/{order_id}", command_routes.cancel_order),
+    Route("POST", "/api/v1/orders/{order_id}/cancel", command_routes.cancel_order),
+    Route("PUT", "/api/v1/orders/{order_id}", command_routes.amend_order),
+    Route("POST", "/api/v1/orders/{order_id}/amend", command_routes.amend_order),
+    Route("GET", "/api/v1/orders", account_routes.open_orders),
+    Route("GET", "/api/v1/orders/by-client-id/{client_order_id}", account_routes.order_by_client_id),
+    Route("GET", "/api/v1/orders/{order_id}", account_routes.order_by_id),
+    Route("GET", "/api/v1/executions", account_routes.executions),
+    Route("GET", "/api/v1/balances", account_routes.balances),
+    Route("GET", "/api/v1/markets", public_routes.markets),
+    Route("GET", "/api/v1/markets/{symbol}/book", public_routes.book),
+    Route("GET", "/api/v1/markets/{symbol}/price", public_routes.price),
+    Route("GET", "/api/v1/time", public_routes.time),
+    Route("GET", "/healthz", public_routes.healthz),
+    Route("GET", "/readyz", public_routes.readyz),
+)
+
+INDEX = """Glassbook order gateway
+
+/docs            every endpoint, with examples
+/openapi.json    the same for programs
+/refusals        every reason why something is refused
+/api/v1/markets  the markets
+/readyz          whether it is ready
+"""
+
+
+@asynccontextmanager
+async def nothing_to_run(app: FastAPI) -> AsyncIterator[None]:
+    yield
+
+
+def build_app(gateway: Gateway, lifespan: Lifespan = nothing_to_run) -> FastAPI:
+    app = FastAPI(title="Glassbook order gateway", version="1", lifespan=lifespan, redirect_slashes=False)
+    for route in ROUTES:
+        app.router.add_route(route.path, endpoint(gateway, route.handler), [route.method], include_in_schema=False)
+    app.router.add_route("/", _index, ["GET"], include_in_schema=False)
+    app.router.add_route(REFUSALS_PATH, _refusals, ["GET"], include_in_schema=False)
+    app.openapi = describe  # type: ignore[method-assign]
+    app.add_exception_handler(HTTPException, _http_problem)
+    app.add_exception_handler(Exception, _internal_problem)
+    return app
+
+
+async def _index(request: Request) -> Response:
+    return PlainTextResponse(INDEX)
+
+
+async def _refusals(request: Request) -> Response:
+    return HTMLResponse(refusals_page())
+
+
+async def _http_problem(request: Request, error: Exception) -> Response:
+    """What Starlette itself would answer: no such path, no such method."""
+    assert isinstance(error, HTTPException)
+    known = {404: Reason.NOT_FOUND, 405: Reason.METHOD_NOT_ALLOWED}
+    reason = known.get(error.status_code, Reason.BAD_PARAMETER)
+    detail = "" if error.status_code in known else error.detail
+    response = respond(refusal_answer(Refused(reason, detail), request.url.path))
+    response.headers.update(error.headers or {})
+    return response
+
+
+async def _internal_problem(request: Request, error: Exception) -> Response:
+    """A programmer's error, before anything was sent: `submit.answer` raises nothing from there on."""
+    return respond(refusal_answer(Refused(Reason.INTERNAL_ERROR), request.url.path))

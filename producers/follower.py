@@ -1,0 +1,128 @@
+"""Follows topics into a view: restore it from snapshots, read on from there, start over when something is missing.
+
+One follower serves the ledger's journal, another the market data. An error of the log is never passed over: the
+follower reconnects and goes on where it was; a gap or a position that the log no longer has makes it restore anew.
+`positions` says how far it is, and `health.py` holds that against the log's ends.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
+
+from producers.health import Freshness, Place
+from producers.log_reader import known_partitions, open_consumer, partitions_of, read_snapshots
+from producers.view import Gap
+from stage.snapshots import Snapshot
+
+logger = structlog.get_logger()
+RETRY_S = 0.5
+MAX_RECORDS = 500
+LOOK_AGAIN_MS = 1000
+
+
+class Projection(Protocol):
+    """What a follower feeds."""
+
+    stage: str  # whose snapshots it is restored from
+    topics: Sequence[str]
+    since_ms: Mapping[str, int]  # topic -> at least so much of the past is read
+
+    def reset(self) -> None: ...
+    def restore(self, partition: int, snapshot: Snapshot | None) -> dict[Place, int]:
+        """Takes a partition's snapshot; returns where to read on, where that isn't the beginning."""
+        ...
+
+    def apply(self, topic: str, partition: int, value: bytes) -> None: ...
+    def restored(self) -> None:
+        """All partitions have been restored."""
+        ...
+
+
+class PartitionsAdded(Exception):
+    """A topic has more partitions than are being read."""
+
+
+class Follower:
+    def __init__(
+        self, bootstrap_servers: str, projection: Projection, freshness: Freshness, now_ms: Any, **fetch: Any
+    ) -> None:
+        self._bootstrap_servers = bootstrap_servers
+        self._projection = projection
+        self._freshness = freshness
+        self._now_ms = now_ms
+        self._fetch = fetch
+        self._restored = False
+        self.positions: dict[Place, int] = {}
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        stage = self._projection.stage
+        while True:
+            try:
+                async with open_consumer(self._bootstrap_servers, **self._fetch) as consumer:
+                    await self._follow(consumer)
+            except PartitionsAdded:
+                continue
+            except (Gap, OffsetOutOfRangeError, NoOffsetForPartitionError) as error:
+                logger.error("the view is restored anew", of=stage, why=str(error))
+                self._restored = False
+                self._freshness.lost()
+            except (KafkaError, TimeoutError, OSError) as error:
+                logger.warning("the log is lost for now", of=stage, why=str(error))
+            await asyncio.sleep(RETRY_S)
+
+    async def _follow(self, consumer: AIOKafkaConsumer) -> None:
+        places = await partitions_of(consumer, self._projection.topics)
+        if not self._restored:
+            await self._restore(consumer, places)
+        consumer.assign(places)
+        for place in places:
+            consumer.seek(place, self.positions.setdefault(place, 0))
+        while True:
+            batches = await consumer.getmany(timeout_ms=LOOK_AGAIN_MS, max_records=MAX_RECORDS)
+            for place, records in batches.items():
+                for record in records:
+                    if record.value is not None:
+                        self._projection.apply(place.topic, place.partition, record.value)
+                    self.positions[place] = record.offset + 1
+            if not batches:
+                if len(known_partitions(consumer, self._projection.topics)) != len(places):
+                    raise PartitionsAdded
+            else:
+                # Data that is there already is taken without a pause; requests must have their turn in between.
+                await asyncio.sleep(0)
+
+    async def _restore(self, consumer: AIOKafkaConsumer, places: Sequence[TopicPartition]) -> None:
+        projection = self._projection
+        numbers = sorted({place.partition for place in places})
+        snapshots = await read_snapshots(self._bootstrap_servers, projection.stage, numbers)
+        oldest = await consumer.beginning_offsets(places)
+        past = await self._offsets_since(consumer, places)
+        projection.reset()
+        starts: dict[Place, int] = {}
+        for number in numbers:
+            starts |= projection.restore(number, snapshots.get(number))
+            await asyncio.sleep(0)
+        projection.restored()
+        # A position that the past reaches back behind is read from there; one below the oldest record can't be read.
+        self.positions = {
+            place: max(oldest[place], min(starts.get(place, 0), past.get(place, starts.get(place, 0))))
+            for place in places
+        }
+        self._restored = True
+        logger.info("view restored", of=projection.stage, snapshots=len(snapshots), partitions=len(numbers))
+
+    async def _offsets_since(
+        self, consumer: AIOKafkaConsumer, places: Sequence[TopicPartition]
+    ) -> dict[TopicPartition, int]:
+        """Where the wanted past begins, for topics that some of it is wanted of."""
+        since = self._projection.since_ms
+        wanted = {place: self._now_ms() - since[place.topic] for place in places if place.topic in since}
+        if not wanted:
+            return {}
+        found = await consumer.offsets_for_times(wanted)
+        return {place: at.offset for place, at in found.items() if at is not None}

@@ -1,0 +1,105 @@
+"""The two projections that a gateway follows: the ledger's journal, and market data."""
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from producers.books import WINDOW_S, MarketData
+from producers.executions import RecentEntries
+from producers.health import Health, Place
+from producers.view import View
+from producers.waiting import Waiting
+from schemas.codec import ledger_decoder, trades_decoder
+from schemas.ledger_state import LedgerState
+from schemas.matcher_state import MatcherState
+from schemas.records import Depth, LedgerEntry, Trade
+from schemas.topics import DEPTH, LEDGER, TRADES
+from stage.partition import PartitionState, decode_state
+from stage.snapshots import Snapshot
+
+_depth_decoder = msgspec.json.Decoder(Depth)
+
+
+class LedgerProjection:
+    """Feeds the view, then wakes those who wait: whoever is answered finds the answer in the view."""
+
+    stage = "ledger"
+    topics: Sequence[str] = (LEDGER,)
+    since_ms: Mapping[str, int] = {}
+
+    def __init__(self, view: View, entries: RecentEntries, waiting: Waiting, health: Health) -> None:
+        self._view = view
+        self._entries = entries
+        self._waiting = waiting
+        self._health = health
+        self._decode = ledger_decoder().decode
+
+    def reset(self) -> None:
+        self._view.reset()
+        self._entries.reset()
+
+    def restore(self, partition: int, snapshot: Snapshot | None) -> dict[Place, int]:
+        if snapshot is None:
+            return {}
+        state = decode_state(snapshot.state)
+        edge_sequence = _counter(state, LEDGER)
+        ledger = msgspec.json.decode(state.core, type=LedgerState)
+        self._view.restore(partition, ledger, edge_sequence, state.next_offset, state.time_ms)
+        self._entries.start(partition, edge_sequence)
+        self._health.started = self._view.facts is not None
+        # Repeats may push records back, never forward: edge sequence s stands at offset s - 1 or behind it.
+        return {(LEDGER, partition): edge_sequence}
+
+    def restored(self) -> None:
+        self._waiting.touch_all()
+
+    def apply(self, topic: str, partition: int, value: bytes) -> None:
+        record = self._decode(value)
+        touched = self._view.apply(partition, record)
+        if touched is None:
+            return
+        if isinstance(record, LedgerEntry):
+            self._entries.add(partition, record.edge_sequence, record.account, value)
+        elif not self._health.started:
+            self._health.started = self._view.facts is not None
+        self._waiting.touch(touched)
+        self._waiting.reached(partition, record.edge_sequence)
+
+
+class MarketProjection:
+    stage = "matcher"
+    topics: Sequence[str] = (DEPTH, TRADES)
+    since_ms: Mapping[str, int] = {TRADES: WINDOW_S * 1000}
+
+    def __init__(self, market: MarketData) -> None:
+        self._market = market
+        self._decode_trade = trades_decoder().decode
+
+    def reset(self) -> None:
+        self._market.reset()
+
+    def restore(self, partition: int, snapshot: Snapshot | None) -> dict[Place, int]:
+        if snapshot is None:
+            return {}
+        state = decode_state(snapshot.state)
+        for book in msgspec.json.decode(state.core, type=MatcherState).books:
+            self._market.restore(book)
+        return {(topic, partition): _counter(state, topic) for topic in self.topics}
+
+    def restored(self) -> None:
+        """Nobody waits for market data."""
+
+    def apply(self, topic: str, partition: int, value: bytes) -> None:
+        if topic == DEPTH:
+            depth = _depth_decoder.decode(value)
+            self._market.book(depth.symbol).apply(depth)
+            return
+        record = self._decode_trade(value)
+        self._market.time_ms = max(self._market.time_ms, record.time_ms)
+        if isinstance(record, Trade):
+            self._market.price(record.symbol).apply(record)
+
+
+def _counter(state: PartitionState, topic: str) -> int:
+    """The last edge sequence that the snapshot's stage had written to its public partition."""
+    return state.counters.get(f"{topic}:{state.partition}", 0)

@@ -1,0 +1,1 @@
+"""Trials of the whole exchange: faults, audits, and the traffic of a market."""

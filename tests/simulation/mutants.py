@@ -1,0 +1,133 @@
+"""Stages with one clause of the protocol left out each. The simulation must catch every one of them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+import stage.service
+import stage.snapshots
+from schemas.records import Source
+from stage.partition import LastPublished, PartitionState, StagePartition
+from stage.service import StageService
+
+
+class CommitsBeforeFlush(StageService):
+    """Acknowledges to itself, and commits, before the broker has acknowledged."""
+
+    def step(self, max_records: int = 1000) -> int:
+        records = self._log.fetch(max_records)
+        for record in records:
+            self._feed(record)
+        for owned in self._owned.values():
+            owned.acknowledged = owned.stage.next_offset
+        self._commit()
+        self._log.flush()
+        return len(records)
+
+
+class SnapshotsBeforeFlush(StageService):
+    """Takes its snapshot of what it has handed over, not of what is acknowledged."""
+
+    def step(self, max_records: int = 1000) -> int:
+        records = self._log.fetch(max_records)
+        for record in records:
+            self._feed(record)
+        for partition, owned in self._owned.items():
+            owned.acknowledged = owned.stage.next_offset
+            if records:
+                self._snapshot(partition, owned)
+        self._log.flush()
+        self._commit()
+        return len(records)
+
+
+class CommitsWhatItFetched(StageService):
+    """Commits each partition's newest offset, though records before it, of another partition, wait for their turn."""
+
+    def _feed(self, record: Any) -> None:
+        self._log.commit({record.partition: record.offset + 1})
+        super()._feed(record)
+
+
+class IgnoresMarks(StagePartition):
+    """Takes repeats for new."""
+
+    def is_repeat(self, edge: int, edge_sequence: int) -> bool:
+        return False
+
+
+class ForgetsMarks(StagePartition):
+    """Leaves the marks out of what it restores."""
+
+    def restore(self, state: PartitionState) -> None:
+        super().restore(state)
+        self._marks = {}
+
+
+class ForgetsCounters(StagePartition):
+    """Numbers its outputs from 1 again after a restore."""
+
+    def restore(self, state: PartitionState) -> None:
+        super().restore(state)
+        self._counters = {}
+
+
+class RepeatsOnPublicTopics(StagePartition):
+    """Writes again what stands on a public topic already."""
+
+    def _is_published(self, edge: str, sequence: int, value: bytes) -> bool:
+        return False
+
+
+class SilentReplay(StagePartition):
+    """Emits nothing of what it replays, as if all of it had been acknowledged."""
+
+    def resume(self, emit_from: int, published: dict[tuple[str, int], LastPublished]) -> None:
+        super().resume(emit_from, published)
+        furthest = max((last.offset + 1 for last in published.values()), default=0)
+        self.emit_from = max(self.emit_from, furthest)
+
+
+class SkipsDigestComparison(StagePartition):
+    """Trusts that the last published record is what it would write."""
+
+    def _is_published(self, edge: str, sequence: int, value: bytes) -> bool:
+        last = self._published.get(edge)
+        return last is not None and sequence <= last.edge_sequence
+
+
+class DigestOfValues(StagePartition):
+    """Puts the number of records that it took since its start into its outputs: something a batch or a restart changes."""
+
+    def feed(self, offset: int, log_time_ms: int, value: bytes | None) -> list[Any]:
+        self.fed = getattr(self, "fed", 0) + 1
+        return super().feed(offset, log_time_ms + self.fed % 2, value)
+
+
+def trust_torn_snapshots(monkeypatch: pytest.MonkeyPatch) -> None:
+    def join(manifest: stage.snapshots.Manifest, chunks: dict[bytes, bytes]) -> bytes | None:
+        start = f"{manifest.stage}/{manifest.partition}/{manifest.slot}"
+        parts = [chunks.get(f"{start}/{index}".encode()) for index in range(manifest.chunks)]
+        return b"".join(part for part in parts if part is not None)
+
+    monkeypatch.setattr(stage.snapshots, "_join", join)
+
+
+def write_one_slot(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stage.service, "SLOTS", 1)
+
+
+def last_record_by_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Takes the record that stands last for the one with the highest sequence."""
+
+    def last_published(values: Sequence[bytes]) -> LastPublished | None:
+        import msgspec
+
+        if not values:
+            return None
+        origin = msgspec.json.decode(values[-1], type=stage.service._Origin)
+        assert isinstance(origin.source, Source)
+        return LastPublished(origin.edge_sequence, origin.source.offset, values[-1])
+
+    monkeypatch.setattr(stage.service, "_last_published", last_published)
