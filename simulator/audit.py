@@ -27,6 +27,7 @@ class LoggedRecord(NamedTuple):
 
     log_time_ms: int
     value: bytes
+    key: bytes = b""
 
 
 Log = Mapping[tuple[str, int], Sequence[LoggedRecord]]

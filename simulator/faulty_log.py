@@ -8,6 +8,7 @@ partitions. What is under way when the process dies gets there in part, and in p
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from schemas.topics import SNAPSHOTS
 from simulator.memory_log import Cluster, MemoryLog
 from stage.log import InputRecord
 
@@ -88,6 +89,8 @@ class FaultyLog(MemoryLog):
     def crash(self) -> list[tuple[Place, list[Queued]]]:
         """Lands a part of each partition's queue; returns what is still under way."""
         under_way = []
+        if any(topic == SNAPSHOTS for topic, _ in self._queues):
+            self._world.count("torn snapshots")
         for place in list(self._queues):
             self._land(place, self._random.randint(0, len(self._queues[place])))
             rest = self._queues.get(place, [])

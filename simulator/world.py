@@ -108,7 +108,7 @@ class World:
         self.workload = workload
         self._todo = deque(workload.commands)
         self._late: list[Delivery] = []
-        self._under_way: list[tuple[Place, list[Queued]]] = []
+        self.under_way: list[tuple[Place, list[Queued]]] = []
         self._zombies: list[Process] = []
         self._depth = 0
         self._processes = 0
@@ -116,7 +116,7 @@ class World:
         self.matcher = Group(MatcherCore, (TRADES, DEPTH), workload.order_partitions)
         self.groups = (self.ledger, self.matcher)
         for delivery in workload.opening:
-            self._append(delivery)
+            self.append(delivery)
 
     # --- the run
 
@@ -124,7 +124,7 @@ class World:
         """Faults until all is delivered and a while longer; then calm until nothing moves."""
         for group in self.groups:
             for _ in range(self.random.randint(1, 2)):
-                self._join(group)
+                self.join(group)
             self._rebalance(group)
         rest = self.random.randint(0, 40)
         while self._todo or self._late or rest > 0:
@@ -134,17 +134,17 @@ class World:
 
     def _recover(self) -> None:
         self.calm = True
-        while self._under_way:
-            self._arrive()
+        while self.under_way:
+            self.arrive()
         for _ in range(MAX_ROUNDS):
             moved = 0
             for group in self.groups:
                 if not group.members or None in group.owners.values():
                     self._rebalance(group)
                 for process in list(group.members):
-                    moved += self._step(process, 50)
+                    moved += self.step(process, 50)
                 for process in self._fenced(group):
-                    moved += 1 + self._step(process, 50)
+                    moved += 1 + self.step(process, 50)
             if not moved:
                 return
             self.cluster.now_ms += 1
@@ -158,19 +158,19 @@ class World:
         if chance < 0.62:
             idle = [p for g in self.groups for p in (*g.idle_members(), *self._fenced(g))]
             if idle:
-                self._step(random.choice(idle), random.choice([1, 2, 5, 20, 100]))
+                self.step(random.choice(idle), random.choice([1, 2, 5, 20, 100]))
         elif chance < 0.84:
             self._deliver()
         elif chance < 0.90:
             self.cluster.now_ms += random.choice([-5, 1, 10, 50, 200])
         elif chance < 0.92:
-            self._append(Delivery("orders", random.randrange(self.workload.order_partitions), encode(Tick())))
+            self.append(Delivery("orders", random.randrange(self.workload.order_partitions), encode(Tick())))
         elif chance < 0.95:
-            self._arrive()
+            self.arrive()
         elif chance < 0.97:
             self._rebalance(group)
         elif chance < 0.98:
-            self._join(group)
+            self.join(group)
         elif chance < 0.99:
             self._leave(group)
         elif self.odds.retention:
@@ -180,7 +180,7 @@ class World:
 
     # --- processes
 
-    def _join(self, group: Group) -> Process:
+    def join(self, group: Group) -> Process:
         self._processes += 1
         process = Process(self, group, self._processes)
         group.members.append(process)
@@ -196,16 +196,16 @@ class World:
             self._die(process, "between steps")
         else:
             self.note(process, "leaves")
-            self._guard(process, lambda: process.service.close(list(process.service.partitions)))
+            self.guard(process, lambda: process.service.close(list(process.service.partitions)))
             group.forget(process)
 
     def _fenced(self, group: Group) -> list[Process]:
         return [process for process in self._zombies if process.group is group and not process.busy]
 
-    def _step(self, process: Process, batch: int) -> int:
-        return self._guard(process, lambda: process.service.step(batch)) or 0
+    def step(self, process: Process, batch: int) -> int:
+        return self.guard(process, lambda: process.service.step(batch)) or 0
 
-    def _guard(self, process: Process, call: Callable[[], Any]) -> Any:
+    def guard(self, process: Process, call: Callable[[], Any]) -> Any:
         process.busy = True
         try:
             return call()
@@ -221,7 +221,7 @@ class World:
         self.count("kills")
         self.note(process, f"dies: {where}")
         process.alive = False
-        self._under_way += process.log.crash()
+        self.under_way += process.log.crash()
         process.group.forget(process)
         if process in self._zombies:
             self._zombies.remove(process)
@@ -231,20 +231,20 @@ class World:
     def _rebalance(self, group: Group) -> None:
         """Deals the partitions out anew. A process that is busy keeps its own: it is not listening."""
         if not group.idle_members():
-            self._join(group)
+            self.join(group)
         members = group.idle_members()
         self.random.shuffle(members)
         targets = {p: members[p % len(members)] for p in group.owners}
         for partition, target in targets.items():
             owner = group.owners[partition]
             if owner is not None and owner is not target and not owner.busy:
-                self._guard(owner, lambda owner=owner, p=partition: owner.service.close([p]))  # type: ignore[misc]
+                self.guard(owner, lambda owner=owner, p=partition: owner.service.close([p]))  # type: ignore[misc]
                 self._free(owner, partition)
         for partition, target in targets.items():
             if group.owners[partition] is None and target in group.members and not target.busy:
                 group.owners[partition] = target
                 self.note(target, f"gets {partition}")
-                self._guard(target, lambda target=target, p=partition: _open(target, p))  # type: ignore[misc]
+                self.guard(target, lambda target=target, p=partition: open_partition(target, p))  # type: ignore[misc]
 
     def _free(self, owner: Process, partition: int) -> None:
         owner.log.positions.pop(partition, None)
@@ -306,7 +306,7 @@ class World:
     def _deliver(self) -> None:
         """The next command, or a late one; some come twice, some later."""
         if self._late and (not self._todo or self.random.random() < 0.2):
-            self._append(self._late.pop(self.random.randrange(len(self._late))))
+            self.append(self._late.pop(self.random.randrange(len(self._late))))
             return
         if not self._todo:
             return
@@ -317,21 +317,21 @@ class World:
                 self.count("deliveries late")
                 return
             self.count("deliveries twice")
-        self._append(delivery)
+        self.append(delivery)
 
-    def _append(self, delivery: Delivery) -> None:
+    def append(self, delivery: Delivery) -> None:
         self.cluster.append(delivery.topic, delivery.partition, b"", delivery.value)
 
-    def _arrive(self) -> None:
+    def arrive(self) -> None:
         """Something that was under way when its writer died."""
-        if not self._under_way:
+        if not self.under_way:
             return
-        number = self.random.randrange(len(self._under_way))
-        place, records = self._under_way[number]
+        number = self.random.randrange(len(self.under_way))
+        place, records = self.under_way[number]
         self.cluster.append(*place, *records.pop(0), late=True)
         self.count("late arrivals")
         if not records:
-            del self._under_way[number]
+            del self.under_way[number]
 
     def _delete_heads(self) -> None:
         """Retention: of public topics, what the last commits have left behind."""
@@ -363,5 +363,5 @@ class _Caused(Struct):
     source: Source
 
 
-def _open(process: Process, partition: int) -> None:
+def open_partition(process: Process, partition: int) -> None:
     process.log.positions.update(process.service.open([partition]))
