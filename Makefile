@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/installed
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install up down test lint faults bench schemas lock clean
+.PHONY: help install up down test lint faults bench schemas lock lock-kafka clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -62,6 +62,10 @@ lock: ## resolve the lock files anew (ARGS="--upgrade" for newer versions)
 	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	$(LOCK) requirements/uv.in -o requirements/uv.txt
 	$(LOCK) pyproject.toml --group build --group dev -o requirements/lock.txt
+
+# Another Kafka: change WANTED in glassbook/kafka_dist.py, then this writes every jar's checksum anew.
+lock-kafka: $(INSTALLED)
+	$(BIN)/python -m glassbook.kafka_dist
 
 clean: ## remove .venv and caches; data/ stays
 	rm -rf $(VENV) build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

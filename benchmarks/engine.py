@@ -1,13 +1,13 @@
 """The pure engine with its events: operations a second, how long one takes, and what a resting order weighs.
 
-An operation is one order or one cancel, with all that the matcher's core has the engine do for it: the order object, the
-events, and the levels that changed.
+An operation is one order or one cancel, with all that the matcher's core has the engine do for it: the order object,
+the events, and the levels that changed.
 """
 
 import gc
 import time
 import tracemalloc
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 from benchmarks.machine import Report, percentile, percentiles
@@ -99,7 +99,8 @@ def run(seconds: float, seed: int, as_json: bool) -> None:
 
 def _filled(book: Any, resting_orders: int, seed: int) -> tuple[Any, OrderFlow]:
     flow = OrderFlow(book, resting_orders, seed)
-    flow.fill()
+    for operations in flow.filling_runs():
+        book.run(operations)
     return book, flow
 
 
@@ -133,14 +134,18 @@ def operation_times_us(book: EngineBook, flow: OrderFlow, seconds: float) -> lis
 
 
 def bytes_per_resting_order(seed: int) -> float:
-    """Of the memory that Python gives out: the order with its id, and its part of levels and indexes."""
-    flow = OrderFlow(EngineBook(), RESTING_ORDERS, seed)
-    flow.fill()
-    places = list(islice((flow._passive() for _ in iter(int, 1)), RESTING_ORDERS))
+    """Of the memory that Python gives out: an order with its id, and its part of levels and indexes."""
+    recorded = EngineBook()
+    runs: list[list[Operation]] = []
+    for operations in OrderFlow(recorded, RESTING_ORDERS, seed).filling_runs():
+        recorded.run(operations)
+        runs.append(operations)
     book = EngineBook()
     tracemalloc.start()
     before = tracemalloc.get_traced_memory()[0]
-    book.run([place._replace(order_id=f"{place.order_id}") for place in places])
+    for operations in runs:
+        # The id is the order's own string, as when it comes from the log.
+        book.run([operation._replace(order_id="0-" + operation.order_id[2:]) for operation in operations])
     used = tracemalloc.get_traced_memory()[0] - before
     tracemalloc.stop()
     return used / book.resting_orders()
@@ -150,7 +155,7 @@ def compare(seed: int) -> None:
     """Asserts that engine and naive book fill alike: a figure for something else would be worth nothing."""
     naive, engine = NaiveBook(), EngineBook()
     flow = OrderFlow(naive, 2_000, seed)
-    for operations in islice(_run_through(flow), COMPARED_RUNS):
+    for operations in chain(flow.filling_runs(), islice(flow.runs(), COMPARED_RUNS)):
         events = [event for operation in operations for event in engine.apply(operation)]
         naive.run(operations)
         fills = [
@@ -159,8 +164,3 @@ def compare(seed: int) -> None:
             if isinstance(event, Match)
         ]
         assert fills == naive.fills, "engine and naive book differ"
-
-
-def _run_through(flow: OrderFlow) -> Any:
-    yield [flow._passive() for _ in range(2_000)]
-    yield from flow.runs()

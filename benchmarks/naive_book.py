@@ -1,4 +1,4 @@
-"""The book that one writes first, as a baseline: each side one sorted list of its orders, searched through for a cancel.
+"""The book that one writes first, as a baseline: a side is one sorted list of its orders, searched for a cancel.
 
 Same rules for the flow of `order_flow.py` and as many facts told as the engine's events, so that the two can be
 compared fill by fill.

@@ -3,11 +3,13 @@
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from glassbook import listing_generate
+from glassbook.errors import GlassbookError
 from glassbook.listing import DEFAULT_LISTING, BadListing, Listing, read_listing
 from glassbook.operator import OperatorFolder, apply_listing, existing_genesis, genesis_of, read_listed
 from glassbook.operator_log import OperatorLog
@@ -31,7 +33,7 @@ Examples:
 
     glassbook listing apply deploy/listing-450.toml
 """
-SHOW_HELP = """Show the markets as they stand on the log.
+SHOW_HELP = """Show the markets as they stand on the log, or all terms of one.
 
 Examples:
 
@@ -86,9 +88,8 @@ def show(symbol: Annotated[str | None, typer.Argument(help="Only this market.")]
     genesis = genesis_of(existing_genesis(log, folder.key()))
     markets = [known for name, known in sorted(read_listed(folder, log, genesis).items()) if symbol in (None, name)]
     if symbol and not markets:
-        typer.echo(f"no market {symbol} is listed", err=True)
-        raise typer.Exit(1)
-    Console().print(_table(genesis.exchange, markets))
+        raise GlassbookError(f"no market {symbol} is listed: see `glassbook listing show`")
+    Console().print(_one(markets[0]) if symbol else _table(genesis.exchange, markets))
 
 
 def generate(
@@ -114,31 +115,19 @@ def _told(error: BadListing) -> typer.Exit:
 
 def _table(exchange: str, markets: list[ListedMarket]) -> Table:
     table = Table(title=f"markets of {exchange}", header_style="bold")
-    for name in (
-        "symbol",
-        "rev.",
-        "state",
-        "tick",
-        "lot",
-        "quantity",
-        "min. notional",
-        "price band",
-        "fees",
-        "partition",
-    ):
+    for name in ("symbol", "state", "revision", "tick", "lot", "fees", "partition"):
         table.add_column(name, justify="left" if name in ("symbol", "state") else "right")
     for known in markets:
         market = known.market
-        table.add_row(
-            market.symbol,
-            str(known.revision),
-            market.state,
-            market.tick,
-            market.lot,
-            f"{market.min_quantity} to {market.max_quantity}",
-            market.min_notional,
-            f"{market.price_low} to {market.price_high}",
-            f"{market.maker_fee} / {market.taker_fee}",
-            str(market.partition),
-        )
+        fees = f"{market.maker_fee} / {market.taker_fee}"
+        row = (market.symbol, market.state, str(known.revision), market.tick, market.lot, fees, str(market.partition))
+        table.add_row(*row)
+    return table
+
+
+def _one(known: ListedMarket) -> Table:
+    """All terms of one market."""
+    table = Table("", "", show_header=False)
+    for name, value in {"revision": known.revision, **msgspec.structs.asdict(known.market)}.items():
+        table.add_row(name, str(value))
     return table

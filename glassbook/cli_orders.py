@@ -2,6 +2,7 @@
 
 import time
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Annotated, Any
 
 import typer
@@ -14,6 +15,7 @@ from glassbook.errors import GlassbookError
 from glassbook.key_folder import DEFAULT_NAME
 from glassbook.trading_session import session
 from schemas.commands import NewOrder, SelfTrade, Side, TimeInForce
+from schemas.market import decimals_of
 
 ORDER_HELP = """{Verb} something. With --price a limit order, without one a market order.
 
@@ -81,7 +83,7 @@ Examples:
 
     glassbook book AMZN-USD --levels 5
 """
-EXECUTIONS_HELP = """Show all that happened to your account, oldest first. Go on from the cursor that the last line shows.
+EXECUTIONS_HELP = """Show all that happened to your account, oldest first; the last line says how to go on.
 
 Examples:
 
@@ -92,7 +94,7 @@ Examples:
 
 KeyOption = Annotated[str, typer.Option("--key", envvar="GLASSBOOK_KEY", help="Your key, by its name.")]
 SymbolArgument = Annotated[str, typer.Argument(metavar="SYMBOL", help="AMZN-USD, BTC-USDT...")]
-QuantityArgument = Annotated[str | None, typer.Argument(metavar="[QUANTITY]", help="In the base asset.")]
+QuantityArgument = Annotated[str | None, typer.Argument(help="In the base asset.")]
 PriceOption = Annotated[str | None, typer.Option(help="The limit, in the quote asset. [default: a market order]")]
 MaxQuoteOption = Annotated[str | None, typer.Option(help="Of a market order: the most of the quote asset.")]
 TimeInForceOption = Annotated[
@@ -269,17 +271,17 @@ def book(
     levels: Annotated[int, typer.Option(min=1, max=1000, help="So many price levels of each side.")] = 10,
 ) -> None:
     with session(DEFAULT_NAME) as at:
-        at.market(symbol)
+        decimals = decimals_of(at.market(symbol).tick)
         found = at.client.send(calls.book(symbol, levels))
         last = at.client.send(calls.price(symbol)).last
     table = Table(title=f"{symbol}, last {last or 'none yet'}", header_style="bold")
     for name in ("bid", "price", "ask"):
         table.add_column(name, justify="right")
     for price, quantity in reversed(found.asks):
-        table.add_row("", f"[red]{price}[/red]", quantity)
+        table.add_row("", f"[red]{Decimal(price):.{decimals}f}[/red]", quantity)
     table.add_section()
     for price, quantity in found.bids:
-        table.add_row(quantity, f"[green]{price}[/green]", "")
+        table.add_row(quantity, f"[green]{Decimal(price):.{decimals}f}[/green]", "")
     Console().print(table)
 
 

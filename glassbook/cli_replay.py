@@ -20,9 +20,9 @@ from glassbook.trading_session import session
 HELP = """Send a file of orders through the gateway, signed, one after another, and report what came of it.
 
 The file is a CSV with the columns time, action, order_id, side, type, price_e4 and qty: action is NEW or CANCEL, type
-is LIMIT (rests) or IOC (never rests), price_e4 is the price times 10,000. It is checked whole before anything is sent. The
-orders are spread over accounts of their own, opened and funded with the operator's key, buyers and sellers apart, so
-that nobody trades with themselves. What rests in the end stays in the book; the keys are kept to cancel it with.
+is LIMIT (rests) or IOC (never rests), price_e4 is the price times 10,000. It is checked whole before anything is sent.
+The orders are spread over accounts of their own, opened and funded with the operator's key, buyers and sellers apart,
+so that nobody trades with themselves. What rests in the end stays in the book; the keys are kept to cancel it with.
 
 Examples:
 
@@ -52,7 +52,10 @@ def replay(
     with session("") as at:
         market = at.market(symbol)
         if expected is not None and _is_occupied(at.client.send(calls.book(symbol, 1))):
-            raise GlassbookError(f"the book of {symbol} isn't empty, so the fills would differ: nothing was sent")
+            raise GlassbookError(
+                f"the book of {symbol} isn't empty, so the fills would differ, and nothing was sent: take another market,"
+                " or a new GLASSBOOK_DATA_DIR"
+            )
         keys = _new_keys(len(traders), console)
         run = Replay(at.client, at.exchange, market, inputs, keys, senders)
         with console.status(f"opening and funding {len(keys)} accounts"):

@@ -17,6 +17,7 @@ from confluent_kafka.admin import AdminClient, ConsumerGroupDescription, MemberD
 from glassbook.topics_admin import admin_client
 
 TIMEOUT_S = 5
+ANSWER_S = TIMEOUT_S + 2  # when the broker dies meanwhile, an answer may never come
 COORDINATOR_START_S = 30
 POLL_S = 0.05
 
@@ -44,7 +45,7 @@ def members(bootstrap_servers: str, names: Sequence[str]) -> frozenset[str]:
         described = admin.describe_consumer_groups(list(names), request_timeout=TIMEOUT_S)
         try:
             return frozenset(member.member_id for future in described.values() for member in _members(future))
-        except KafkaException:  # a broker that has just started is not yet the groups' coordinator
+        except (KafkaException, TimeoutError):  # a broker that has just started is not yet the groups' coordinator
             if time.monotonic() > deadline:
                 raise
             time.sleep(POLL_S)
@@ -68,14 +69,14 @@ def unready_groups(
             wanted = sum(len(topics[topic].partitions) for topic in inputs[group])
             if owned < wanted:
                 return f"{group} has {owned} of {wanted} partitions"
-    except (KafkaException, KeyError) as error:
+    except (KafkaException, KeyError, TimeoutError) as error:
         return f"the groups can't be seen: {error}"
     return ""
 
 
 def _members(described: Future[ConsumerGroupDescription]) -> list[MemberDescription]:
     try:
-        description = described.result()
+        description = described.result(ANSWER_S)
     except KafkaException as error:
         if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
             return []
@@ -92,7 +93,7 @@ def behind(bootstrap_servers: str, inputs: Mapping[str, Sequence[str]], ends: Ma
             for p in positions(admin, group, topics):
                 if max(p.committed, 0) < ends.get((p.topic, p.partition), 0):
                     return f"{group} is at {p.committed} of {p.end} in {p.topic} {p.partition}"
-    except KafkaException as error:
+    except (KafkaException, TimeoutError) as error:
         return f"the groups can't be seen: {error}"
     return ""
 
@@ -105,14 +106,14 @@ def ends(bootstrap_servers: str, inputs: Mapping[str, Sequence[str]]) -> dict[tu
 
 
 def positions(admin: AdminClient, group: str, inputs: Sequence[str]) -> list[PartitionPosition]:
-    """Every partition of the group's inputs, in order. Raises KafkaException when the broker doesn't answer."""
+    """Every partition of the inputs, in order. Raises KafkaException or TimeoutError when the broker is away."""
     topics = admin.list_topics(timeout=TIMEOUT_S).topics
     partitions = [TopicPartition(name, p) for name in inputs if name in topics for p in sorted(topics[name].partitions)]
     if not partitions:
         return []
     ends = admin.list_offsets({partition: OffsetSpec.latest() for partition in partitions}, request_timeout=TIMEOUT_S)
     asked = ConsumerGroupTopicPartitions(group, partitions)
-    committed = admin.list_consumer_group_offsets([asked], request_timeout=TIMEOUT_S)[group].result()
+    committed = admin.list_consumer_group_offsets([asked], request_timeout=TIMEOUT_S)[group].result(ANSWER_S)
     offsets = {(p.topic, p.partition): p.offset for p in committed.topic_partitions}
     owners = _owners(admin, group)
     return [
@@ -121,7 +122,7 @@ def positions(admin: AdminClient, group: str, inputs: Sequence[str]) -> list[Par
             partition=p.partition,
             owner=owners.get((p.topic, p.partition), ""),
             committed=max(offsets.get((p.topic, p.partition), -1), -1),
-            end=ends[p].result().offset,
+            end=ends[p].result(ANSWER_S).offset,
         )
         for p in partitions
     ]

@@ -56,4 +56,6 @@ def system_status(settings: Settings) -> SystemStatus:
                 positions[stage.name] = groups.positions(admin, stage.group, stage.inputs)
     except KafkaException as raised:
         error = raised.args[0].str()
+    except TimeoutError:
+        error = "it is on its way down or up"
     return SystemStatus(running=True, processes=processes, groups=positions, kafka_error=error)

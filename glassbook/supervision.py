@@ -175,6 +175,14 @@ class Supervisor:
     def start_group(self, name: str) -> None:
         self._call("startProcessGroup", name, False)
 
+    def stop_group(self, name: str) -> None:
+        """Returns when all its programs have ended."""
+        self._call("stopProcessGroup", name)
+
+    def stop_program(self, name: str) -> None:
+        """`name` is group:program. Returns when it has ended."""
+        self._call("stopProcess", name)
+
     def shutdown(self) -> None:
         self._call("shutdown")
 

@@ -92,7 +92,7 @@ def _enlarge(admin: AdminClient, wanted: Sequence[WantedTopic]) -> None:
 
 def _result(future: "object", allowed: int, what: str) -> None:
     try:
-        future.result()  # type: ignore[attr-defined]
+        future.result(REQUEST_TIMEOUT_S + 5)  # type: ignore[attr-defined]
     except KafkaException as error:
         if error.args[0].code() != allowed:
             raise GlassbookError(f"{what}: {error.args[0].str()}") from error
@@ -103,7 +103,7 @@ def _compare(admin: AdminClient, wanted: Iterable[WantedTopic]) -> None:
     if not resources:
         return
     for resource, future in admin.describe_configs(list(resources)).items():
-        actual = {name: entry.value for name, entry in future.result().items()}
+        actual = {name: entry.value for name, entry in future.result(REQUEST_TIMEOUT_S + 5).items()}
         for name, value in resources[resource].config.items():
             if actual.get(name) != value:
                 raise GlassbookError(
@@ -137,8 +137,8 @@ def _without_leader(admin: AdminClient, partitions: Sequence[TopicPartition]) ->
         latest = {partition: OffsetSpec.latest() for partition in asked}
         for partition, future in admin.list_offsets(latest, request_timeout=REQUEST_TIMEOUT_S).items():
             try:
-                future.result()
+                future.result(REQUEST_TIMEOUT_S + 5)
                 answered.add((partition.topic, partition.partition))
-            except KafkaException:
+            except (KafkaException, TimeoutError):
                 continue
     return [partition for partition in partitions if (partition.topic, partition.partition) not in answered]

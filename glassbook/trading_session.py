@@ -15,20 +15,21 @@ from schemas.market import Market
 
 # What helps, where the reason alone doesn't say it.
 CURES = {
-    "UNKNOWN_ACCOUNT": "register it with `glassbook account register`",
-    "INSUFFICIENT_FUNDS": "see `glassbook balances`, and `glassbook deposit` for more",
-    "UNKNOWN_SYMBOL": "see `glassbook listing show` for the markets",
-    "MARKET_NOT_OPEN": "see `glassbook listing show` for its state",
-    "UNKNOWN_ORDER": "see `glassbook orders` for those that are open",
-    "REGISTRATION_CLOSED": "run it where the operator's key is",
-    "TOO_NEW": "set this machine's clock",
-    "TOO_OLD": "set this machine's clock, or try again",
-    "NOT_OPERATOR": "this data folder's operator key isn't that exchange's",
-    "KEY_REVOKED": "make a new trade key with `glassbook keys new NAME --trades-for ROOT`",
-    "DELEGATION_EXPIRED": "make a new trade key with `glassbook keys new NAME --trades-for ROOT`",
-    "NO_LIQUIDITY": "see `glassbook book`",
-    "STORAGE_FULL": "make room on its disk",
-    "NOT_READY": "try again in a moment",
+    "UNKNOWN_ACCOUNT": "Register it with `glassbook account register`.",
+    "INSUFFICIENT_FUNDS": "See `glassbook balances`, and `glassbook deposit` for more.",
+    "UNKNOWN_SYMBOL": "See `glassbook listing show` for the markets.",
+    "MARKET_NOT_OPEN": "See `glassbook listing show` for its state.",
+    "UNKNOWN_ORDER": "See `glassbook orders` for those that are open.",
+    "REGISTRATION_CLOSED": "Run it where the operator's key is.",
+    "TOO_NEW": "Set this machine's clock.",
+    "TOO_OLD": "Set this machine's clock, or try again.",
+    "NOT_OPERATOR": "The operator key in this data folder isn't that exchange's.",
+    "KEY_REVOKED": "Make a new trade key with `glassbook keys new NAME --trades-for ROOT`.",
+    "DELEGATION_EXPIRED": "Make a new trade key with `glassbook keys new NAME --trades-for ROOT`.",
+    "ROOT_KEY_REQUIRED": "Give the root key with --key.",
+    "NO_LIQUIDITY": "See `glassbook book`.",
+    "STORAGE_FULL": "Make room on its disk.",
+    "NOT_READY": "Try again in a moment.",
 }
 
 
@@ -65,4 +66,4 @@ def session(key_name: str) -> Iterator[Session]:
             yield Session(client, key_name)
     except Refusal as refusal:
         cure = CURES.get(refusal.code)
-        raise GlassbookError(f"{refusal}: {cure}" if cure else str(refusal)) from None
+        raise GlassbookError(f"{refusal} {cure}" if cure else str(refusal)) from None

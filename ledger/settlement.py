@@ -6,7 +6,7 @@ what its rest, at its limit and with the higher of its fees, can still cost; wha
 """
 
 from schemas.ledger_state import OpenOrder, Outcome
-from schemas.market import Terms
+from schemas.market import Terms, fee_minor
 from schemas.records import (
     Amended,
     Closed,
@@ -26,20 +26,22 @@ from ledger.journal import FEES, Entry
 
 
 def reserve_needed(order: OpenOrder, terms: Terms) -> int:
-    """What the order must hold: the most that it, or an amend of it that is under way, can still cost."""
+    """What the order must hold: the most that its rest can still cost, whatever becomes of the amends under way.
+
+    Some lots may fill before an amend and some behind it, so each counts at the dearest price under which it can fill.
+    """
     if order.price_ticks is None and order.is_buy:
         return order.reserved_minor  # a market buy holds what is left of the most it may spend
     assert order.quantity_lots is not None
     wanted = [(order.price_ticks or 0, order.quantity_lots), *order.pending.values()]
-    return max(_cost(order, terms, price, quantity - order.filled_lots) for price, quantity in wanted)
-
-
-def _cost(order: OpenOrder, terms: Terms, price_ticks: int, lots: int) -> int:
-    if lots <= 0:
-        return 0
-    if order.is_buy:
-        return terms.buy_reserve_minor(price_ticks, lots, order.fee_ppm)
-    return lots * terms.lot_minor
+    if not order.is_buy:
+        return max(0, max(total for _, total in wanted) - order.filled_lots) * terms.lot_minor
+    notional, counted = 0, order.filled_lots
+    for price, total in sorted(wanted, reverse=True):
+        if total > counted:
+            notional += terms.notional_minor(price, total - counted)
+            counted = total
+    return notional + fee_minor(notional, order.fee_ppm)
 
 
 def reserve_asset(order: OpenOrder, terms: Terms) -> str:

@@ -8,56 +8,55 @@ Invariants (`check` asserts them): best bid below best ask; a level's total is t
 every order stands in exactly one level and among the partition's resting orders.
 """
 
+from bisect import bisect_left, insort
 from collections.abc import Iterator
 
+from msgspec import Struct
 from sortedcontainers import SortedList
 
 from schemas.commands import SelfTrade, Side
 
 
-class Order:
-    """A live order. `remaining_lots` is what may still trade; `filled_lots` what has."""
+class Order(Struct, eq=False):
+    """A live order. `remaining_lots` is what may still trade; `filled_lots` what has. Two orders are never equal."""
 
-    __slots__ = (
-        "order_id", "account", "symbol", "is_buy", "price_ticks", "remaining_lots", "filled_lots", "maker_fee_ppm",
-        "taker_fee_ppm", "self_trade", "post_only", "valid_until_ms", "entered", "level", "before", "behind",
-    )  # fmt: skip
-
-    def __init__(
-        self, order_id: str, account: str, symbol: str, is_buy: bool, price_ticks: int, remaining_lots: int, maker_fee_ppm: int,
-        taker_fee_ppm: int, self_trade: SelfTrade = SelfTrade.EXPIRE_TAKER, post_only: bool = False,
-        valid_until_ms: int | None = None, entered: int = 0, filled_lots: int = 0,
-    ) -> None:  # fmt: skip
-        self.order_id = order_id
-        self.account = account
-        self.symbol = symbol
-        self.is_buy = is_buy
-        self.price_ticks = price_ticks
-        self.remaining_lots = remaining_lots
-        self.filled_lots = filled_lots
-        self.maker_fee_ppm = maker_fee_ppm
-        self.taker_fee_ppm = taker_fee_ppm
-        self.self_trade = self_trade
-        self.post_only = post_only
-        self.valid_until_ms = valid_until_ms
-        self.entered = entered
-        self.level: Level | None = None
-        self.before: Order | None = None  # nearer to the front of the level's queue
-        self.behind: Order | None = None
+    order_id: str
+    account: str
+    symbol: str
+    is_buy: bool
+    price_ticks: int
+    remaining_lots: int
+    maker_fee_ppm: int
+    taker_fee_ppm: int
+    self_trade: SelfTrade = SelfTrade.EXPIRE_TAKER
+    post_only: bool = False
+    valid_until_ms: int | None = None
+    entered: int = 0
+    filled_lots: int = 0
+    # Its place on the book; None where it doesn't rest.
+    level: "Level | None" = None
+    before: "Order | None" = None  # nearer to the front of the level's queue
+    behind: "Order | None" = None
 
     @property
     def side(self) -> Side:
         return Side.BUY if self.is_buy else Side.SELL
 
+    def __repr__(self) -> str:
+        # Not the neighbours, and theirs, and theirs.
+        return f"Order({self.order_id}, {self.side} {self.remaining_lots} at {self.price_ticks})"
+
 
 class Level:
     """All orders at one price, first come first."""
 
-    __slots__ = ("price_ticks", "total_lots", "first", "last")
+    __slots__ = ("first", "last", "price_ticks", "side", "total_before", "total_lots")
 
-    def __init__(self, price_ticks: int) -> None:
+    def __init__(self, side: "BookSide", price_ticks: int) -> None:
+        self.side = side
         self.price_ticks = price_ticks
         self.total_lots = 0
+        self.total_before: int | None = None  # the total at the last `take_changes`, if it changed since
         self.first: Order | None = None
         self.last: Order | None = None
 
@@ -69,44 +68,70 @@ class Level:
 
 
 class BookSide:
-    """One side's levels. A level's key is its price for asks and minus its price for bids: the best has the least."""
+    """One side's levels. A level's key is its price for bids and minus its price for asks: the best has the greatest.
 
-    __slots__ = ("sign", "levels", "keys", "best")
+    The keys are a plain sorted list with the best at its end, where levels come and go most: there a change costs O(1),
+    and elsewhere the list's move of what lies behind it, 8 bytes a level.
+    """
+
+    __slots__ = ("best", "is_buy", "keys", "levels", "sign")
 
     def __init__(self, is_buy: bool) -> None:
-        self.sign = -1 if is_buy else 1
-        self.levels: dict[int, Level] = {}
-        self.keys: SortedList[int] = SortedList()
+        self.is_buy = is_buy
+        self.sign = 1 if is_buy else -1
+        self.levels: dict[int, Level] = {}  # by key
+        self.keys: list[int] = []
         self.best: Level | None = None
 
     def __iter__(self) -> Iterator[Level]:
         """Levels from the best on. The side must not change meanwhile."""
-        return (self.levels[key] for key in self.keys)
+        return map(self.levels.__getitem__, reversed(self.keys))
+
+    def meets(self, limit_ticks: int | None) -> bool:
+        """Whether an order of the other side with this limit, or at market, trades with the best level."""
+        best = self.best
+        if best is None or limit_ticks is None:
+            return best is not None
+        return best.price_ticks >= limit_ticks if self.is_buy else best.price_ticks <= limit_ticks
+
+    def within(self, limit_ticks: int | None) -> Iterator[Level]:
+        """The levels from the best on with which an order of the other side and this limit trades."""
+        levels = self.levels
+        last = None if limit_ticks is None else limit_ticks * self.sign
+        for key in reversed(self.keys):
+            if last is not None and key < last:
+                return
+            yield levels[key]
 
     def level_at(self, price_ticks: int) -> Level:
         """The level at this price, made if there is none."""
         key = price_ticks * self.sign
         level = self.levels.get(key)
         if level is None:
-            level = self.levels[key] = Level(price_ticks)
-            self.keys.add(key)
-            best = self.best
-            if best is None or key < best.price_ticks * self.sign:
+            level = self.levels[key] = Level(self, price_ticks)
+            keys = self.keys
+            if not keys or key > keys[-1]:
+                keys.append(key)
                 self.best = level
+            else:
+                insort(keys, key)
         return level
 
     def drop(self, level: Level) -> None:
         key = level.price_ticks * self.sign
         del self.levels[key]
-        self.keys.remove(key)
+        keys = self.keys
         if level is self.best:
-            self.best = self.levels[self.keys[0]] if self.keys else None
+            keys.pop()
+            self.best = self.levels[keys[-1]] if keys else None
+        else:
+            del keys[bisect_left(keys, key)]
 
 
 class Resting:
     """All resting orders of a partition: by id, and by when they expire. Shared by its books, which keep it true."""
 
-    __slots__ = ("orders", "due")
+    __slots__ = ("due", "orders")
 
     def __init__(self) -> None:
         self.orders: dict[str, Order] = {}
@@ -126,13 +151,13 @@ class Resting:
 class Book:
     """Both sides of a market, and which levels changed since `take_changes`."""
 
-    __slots__ = ("bids", "asks", "resting", "_changed")
+    __slots__ = ("_changed", "asks", "bids", "resting")
 
     def __init__(self, resting: Resting) -> None:
         self.bids = BookSide(is_buy=True)
         self.asks = BookSide(is_buy=False)
         self.resting = resting
-        self._changed: dict[tuple[bool, int], int] = {}  # (is bid, price) -> total before
+        self._changed: list[Level] = []  # each once; one that vanished and came back may stand here twice
 
     def side(self, is_buy: bool) -> BookSide:
         return self.bids if is_buy else self.asks
@@ -140,12 +165,15 @@ class Book:
     def add(self, order: Order) -> None:
         """Puts an order behind all others at its price."""
         level = (self.bids if order.is_buy else self.asks).level_at(order.price_ticks)
-        self._note(order.is_buy, level)
+        if level.total_before is None:
+            level.total_before = level.total_lots
+            self._changed.append(level)
         last = level.last
-        order.level, order.before = level, last
+        order.level = level
         if last is None:
             level.first = order
         else:
+            order.before = last
             last.behind = order
         level.last = order
         level.total_lots += order.remaining_lots
@@ -154,21 +182,25 @@ class Book:
     def remove(self, order: Order) -> None:
         level = order.level
         assert level is not None
-        self._note(order.is_buy, level)
+        if level.total_before is None:
+            level.total_before = level.total_lots
+            self._changed.append(level)
+        level.total_lots -= order.remaining_lots
         before, behind = order.before, order.behind
+        order.level = None
         if before is None:
             level.first = behind
         else:
             before.behind = behind
+            order.before = None
         if behind is None:
             level.last = before
         else:
             behind.before = before
-        level.total_lots -= order.remaining_lots
-        order.level = order.before = order.behind = None
+            order.behind = None
         self.resting.remove(order)
-        if level.first is None:
-            (self.bids if order.is_buy else self.asks).drop(level)
+        if behind is None and before is None:
+            level.side.drop(level)
 
     def reduce(self, order: Order, lots: int) -> None:
         """Takes lots off a resting order, which keeps its place; at zero it leaves the book."""
@@ -178,7 +210,9 @@ class Book:
             self.remove(order)
             order.remaining_lots = 0
             return
-        self._note(order.is_buy, level)
+        if level.total_before is None:
+            level.total_before = level.total_lots
+            self._changed.append(level)
         order.remaining_lots -= lots
         level.total_lots -= lots
 
@@ -187,21 +221,13 @@ class Book:
         changed = self._changed
         if not changed:
             return [], []
-        self._changed = {}
-        bids, asks = [], []
-        for (is_bid, price), before in changed.items():
-            level = self.bids.levels.get(-price) if is_bid else self.asks.levels.get(price)
-            total = level.total_lots if level is not None else 0
-            if total != before:
-                (bids if is_bid else asks).append((price, total))
+        self._changed = []
+        if len(changed) == 1:  # most often
+            return _split(changed)
+        bids, asks = _split(_joined(changed))
         bids.sort(reverse=True)
         asks.sort()
         return bids, asks
-
-    def _note(self, is_buy: bool, level: Level) -> None:
-        key = (is_buy, level.price_ticks)
-        if key not in self._changed:
-            self._changed[key] = level.total_lots
 
     def __iter__(self) -> Iterator[Order]:
         """All orders: bids, then asks; best price first, oldest first within a price."""
@@ -214,8 +240,8 @@ class Book:
         if self.bids.best is not None and self.asks.best is not None:
             assert self.bids.best.price_ticks < self.asks.best.price_ticks, "the book is crossed"
         for side, is_buy in ((self.bids, True), (self.asks, False)):
-            assert len(side.keys) == len(side.levels)
-            assert side.best is (side.levels[side.keys[0]] if side.keys else None)
+            assert side.keys == sorted(side.levels)
+            assert side.best is (side.levels[side.keys[-1]] if side.keys else None)
             for level in side:
                 orders = list(level)
                 assert orders and level.first is orders[0] and level.last is orders[-1]
@@ -223,3 +249,24 @@ class Book:
                 for order in orders:
                     assert order.remaining_lots > 0 and order.level is level and order.is_buy is is_buy
                     assert self.resting.orders[order.order_id] is order
+
+
+def _joined(changed: list[Level]) -> list[Level]:
+    """One level for each price: one that vanished and came back counts as the same."""
+    levels: dict[tuple[bool, int], Level] = {}
+    for level in changed:
+        earlier = levels.get((level.side.is_buy, level.price_ticks))
+        if earlier is not None:
+            level.total_before = earlier.total_before
+        levels[(level.side.is_buy, level.price_ticks)] = level
+    return list(levels.values())
+
+
+def _split(changed: list[Level]) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+    bids: list[tuple[int, int]] = []
+    asks: list[tuple[int, int]] = []
+    for level in changed:
+        if level.total_lots != level.total_before:
+            (bids if level.side.is_buy else asks).append((level.price_ticks, level.total_lots))
+        level.total_before = None
+    return bids, asks

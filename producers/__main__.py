@@ -36,6 +36,7 @@ def main() -> int:
         loop="uvloop",
         http="httptools",
         ws="none",
+        proxy_headers=False,
         access_log=False,
         log_level="warning",
         server_header=False,

@@ -104,11 +104,11 @@ async def _http_problem(request: Request, error: Exception) -> Response:
     known = {404: Reason.NOT_FOUND, 405: Reason.METHOD_NOT_ALLOWED}
     reason = known.get(error.status_code, Reason.BAD_PARAMETER)
     detail = "" if error.status_code in known else error.detail
-    response = respond(refusal_answer(Refused(reason, detail), request.url.path))
+    response = respond(refusal_answer(Refused(reason, detail), request.scope["path"]))
     response.headers.update(error.headers or {})
     return response
 
 
 async def _internal_problem(request: Request, error: Exception) -> Response:
     """A programmer's error, before anything was sent: `submit.answer` raises nothing from there on."""
-    return respond(refusal_answer(Refused(Reason.INTERNAL_ERROR), request.url.path))
+    return respond(refusal_answer(Refused(Reason.INTERNAL_ERROR), request.scope["path"]))

@@ -100,7 +100,7 @@ def _wait(gateway: Gateway, request: Request) -> Wait:
     limits = gateway.limits
     timeout_ms = whole_number(params, "timeout_ms", limits.default_timeout_ms, 1, limits.max_timeout_ms)
     until = asyncio.get_running_loop().time() + timeout_ms / 1000
-    return Wait(wait == "log", until, request.url.path)
+    return Wait(wait == "log", until, request.scope["path"])
 
 
 def _check_path(command: Command, path: Mapping[str, str]) -> None:

@@ -163,7 +163,8 @@ def replay(order: Order, record: LedgerRecord) -> None:
     if not isinstance(record, LedgerEntry) or record.account != order.account:
         return
     for event in record.events:
-        if isinstance(event, CommandRefused) and event.command_id == order.order_id:
+        # Only the ledger refuses a new order by its id; what the matcher calls so was forged into `orders`.
+        if isinstance(event, CommandRefused) and event.command_id == order.order_id and event.stage == "ledger":
             order.status, order.cause, order.detail = OrderStatus.REJECTED, event.reason, event.detail
         elif isinstance(event, CommandRepeated) and event.command_id == order.order_id:
             raise Repeated(event.original_id)

@@ -67,7 +67,7 @@ def _without_scan(
     event = gateway.view.results.get(order_id)
     if isinstance(event, CommandRepeated):
         return event.original_id
-    if isinstance(event, CommandRefused):
+    if isinstance(event, CommandRefused) and event.stage == "ledger":
         order.status, order.cause, order.detail = OrderStatus.REJECTED, event.reason, event.detail
         return order
     before = gateway.view.closed_before.get(order_id)

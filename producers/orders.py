@@ -12,7 +12,7 @@ from typing import Any
 from msgspec import Struct
 
 from schemas.commands import NewOrder, Side
-from schemas.decimals import format_decimal, parse_decimal
+from schemas.decimals import DecimalError, format_decimal, parse_decimal
 from schemas.ledger_state import OpenOrder
 from schemas.market import Terms
 from schemas.reasons import Reason
@@ -176,8 +176,8 @@ class Order(Struct, kw_only=True):
 def order_opened(event: OrderOpened, account: str, terms: Terms, time_ms: int) -> Order:
     return Order(
         order_id=event.order_id, account=account, client_order_id=event.client_order_id, symbol=event.symbol,
-        side=event.side, type=event.type, time_in_force=event.time_in_force, price=event.price, quantity=event.quantity,
-        max_quote=event.max_quote, valid_until_ms=event.valid_until_ms, post_only=event.post_only, created_ms=time_ms,
+        side=event.side, type=event.type, time_in_force=event.time_in_force, price=_shortest(event.price), quantity=_shortest(event.quantity),
+        max_quote=_shortest(event.max_quote), valid_until_ms=event.valid_until_ms, post_only=event.post_only, created_ms=time_ms,
         updated_ms=time_ms, **_scales(terms), fills=[],
     )  # fmt: skip
 
@@ -186,8 +186,8 @@ def order_of_command(order_id: str, command: NewOrder, terms: Terms | None, time
     """The order as its owner signed it, before anything became of it. Without terms if its market isn't listed."""
     return Order(
         order_id=order_id, account=command.account, client_order_id=command.client_order_id, symbol=command.symbol,
-        side=command.side, type=command.type, time_in_force=command.time_in_force, price=command.price,
-        quantity=command.quantity, max_quote=command.max_quote, valid_until_ms=command.valid_until_ms,
+        side=command.side, type=command.type, time_in_force=command.time_in_force, price=_shortest(command.price),
+        quantity=_shortest(command.quantity), max_quote=_shortest(command.max_quote), valid_until_ms=command.valid_until_ms,
         post_only=command.post_only, created_ms=time_ms, updated_ms=time_ms, **_scales(terms), fills=[],
     )  # fmt: skip
 
@@ -202,6 +202,16 @@ def order_restored(order_id: str, state: OpenOrder, terms: Terms) -> Order:
     order.filled_quote_minor = state.filled_quote_minor
     order.complete = not state.filled_lots
     return order
+
+
+def _shortest(text: str | None) -> str | None:
+    """A number as the journal writes it: `9.50` is `9.5`. What isn't one was refused, and stays as it was signed."""
+    if text is None:
+        return None
+    try:
+        return format_decimal(parse_decimal(text, 18), 18)
+    except DecimalError:
+        return text
 
 
 def _scales(terms: Terms | None) -> dict[str, Any]:

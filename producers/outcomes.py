@@ -52,7 +52,8 @@ def outcome(view: View, command: Command, command_id: str) -> Refusal | Done | s
         event = view.results.get(original_id)
         if event is None and original_id not in view.orders:
             return Done(command_id, original_id)
-    if isinstance(event, CommandRefused):
+    # Once the ledger has opened an order, a refusal under its id is of a record forged into `orders`.
+    if isinstance(event, CommandRefused) and (original_id or command_id) not in view.orders:
         return Refusal(event.reason, command_id, event.detail, event.stage, event.order_id, original_id)
     return _decided(view, command, command_id, original_id, event)
 

@@ -81,7 +81,7 @@ async def healthz(gateway: Gateway, request: Request) -> Answer:
 async def readyz(gateway: Gateway, request: Request) -> Answer:
     missing = gateway.health.missing(gateway.now())
     if missing:
-        document = problem(Reason.NOT_READY, "; ".join(missing), request.url.path, missing=missing)
+        document = problem(Reason.NOT_READY, "; ".join(missing), request.scope["path"], missing=missing)
         return Answer(document.status, document)
     positions = {f"ledger-{p}": part.edge_sequence for p, part in sorted(gateway.view.partitions.items())}
     return Answer(200, ReadyAnswer(True, positions))

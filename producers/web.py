@@ -56,7 +56,7 @@ def endpoint(gateway: Gateway, handler: Handler) -> Callable[[Request], Awaitabl
             gateway.limiter.count_address(request.client.host if request.client else "")
             return respond(await handler(gateway, request))
         except Refused as refused:
-            return respond(refusal_answer(refused, request.url.path))
+            return respond(refusal_answer(refused, request.scope["path"]))
         except ClientDisconnect:
             return Response(status_code=499)
 

@@ -1,4 +1,4 @@
-"""Seeded fault campaigns. One number gives the workload, the faults and their order; the same number gives them again."""
+"""Seeded fault campaigns. A number gives the workload, the faults and their order; the same number gives them again."""
 
 import logging
 import os
@@ -54,9 +54,10 @@ def run_seed(seed: int, make_service: Any = StageService, trace: list[str] | Non
     finally:
         if trace is not None:
             trace += world.trace
-    world.figures |= Counter(
-        {"inputs": found.inputs, "outputs": found.emitted, "repeats": found.repeats, "public repeats": found.public_repeats}
-    )
+    world.figures["inputs"] = found.inputs
+    world.figures["outputs"] = found.emitted
+    world.figures["repeats"] = found.repeats
+    world.figures["public repeats"] = found.public_repeats
     return world.figures
 
 
@@ -64,7 +65,8 @@ def run_campaign(first: int, seeds: int, jobs: int | None = None) -> Iterator[Ca
     """Runs the seeds on all cores; gives the standing after each chunk."""
     started = time.monotonic()
     standing = Campaign()
-    chunks = [(start, min(SEEDS_A_CHUNK, first + seeds - start)) for start in range(first, first + seeds, SEEDS_A_CHUNK)]
+    end = first + seeds
+    chunks = [(start, min(SEEDS_A_CHUNK, end - start)) for start in range(first, end, SEEDS_A_CHUNK)]
     with ProcessPoolExecutor(jobs or os.cpu_count()) as pool:
         for figures, failures in pool.map(_run_chunk, chunks):
             standing.figures = dict(Counter(standing.figures) + figures)

@@ -42,7 +42,7 @@ def _run(random: Random, workload: Workload, odds: Odds, make_service: Any) -> W
     for start in range(0, len(workload.commands), COMMANDS_A_ROUND):
         for delivery in workload.commands[start : start + COMMANDS_A_ROUND]:
             world.append(delivery)
-        while any([_settle(world, group, partition) for group in world.groups for partition in group.owners]):
+        while sum(_settle(world, group, partition) for group in world.groups for partition in group.owners):
             pass
         world.cluster.now_ms += 20
     return world

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import msgspec
 from msgspec import Struct
 
+from ledger.account import Account
 from ledger.core import LedgerCore
 from matcher.core import MatcherCore
 from schemas.codec import ledger_decoder
@@ -107,7 +108,7 @@ def _events(values: list[bytes]) -> Iterator[object]:
 
 
 def _check_open_orders(result: Audit) -> None:
-    """Ledger and matcher agree on what is open, and what is reserved is just what that and withdrawals can cost."""
+    """Ledger and matcher agree on what is open, to the lot."""
     resting: dict[str, tuple[int, int]] = {}
     opened: dict[str, tuple[int, int]] = {}
     for (_, partition), core in result.cores.items():
@@ -118,15 +119,22 @@ def _check_open_orders(result: Audit) -> None:
                 book.engine.book.check()
         elif isinstance(core, LedgerCore):
             for account in core.accounts.values():
-                held: dict[str, int] = defaultdict(int)
-                for withdrawal in account.withdrawals.values():
-                    held[withdrawal.asset] += withdrawal.amount_minor
-                for offset, order in account.orders.items():
-                    terms = core.markets[order.order.symbol]
-                    held[terms.quote if order.is_buy else terms.base] += order.reserved_minor
-                    total = order.quantity_lots or 0
-                    opened[f"{partition}-{offset}"] = (order.filled_lots, total - order.filled_lots)
-                    _require(not order.pending, f"an amend of order {partition}-{offset} is still under way")
-                for asset, balance in account.balances.items():
-                    _require(balance.reserved == held[asset], f"{account.account} holds {balance}, not {held[asset]}")
+                check_reserved(core, account)
+                for offset, held in account.orders.items():
+                    _require(not held.pending, f"an amend of order {partition}-{offset} is still under way")
+                    total = held.quantity_lots or 0
+                    opened[f"{partition}-{offset}"] = (held.filled_lots, total - held.filled_lots)
     _require(opened == resting, f"the ledger has {opened} open, the matcher {resting}")
+
+
+def check_reserved(core: LedgerCore, account: Account) -> None:
+    """What an account has reserved is just what its open orders and its waiting withdrawals hold."""
+    held: dict[str, int] = defaultdict(int)
+    for withdrawal in account.withdrawals.values():
+        held[withdrawal.asset] += withdrawal.amount_minor
+    for order in account.orders.values():
+        terms = core.markets[order.order.symbol]
+        held[terms.quote if order.is_buy else terms.base] += order.reserved_minor
+    for asset, balance in account.balances.items():
+        _require(balance.reserved == held[asset], f"{account.account} holds {balance}, not {held[asset]} {asset}")
+        _require(balance.free >= 0 and balance.reserved >= 0, f"{account.account} holds {balance} {asset}")

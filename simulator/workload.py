@@ -84,11 +84,12 @@ def keys() -> tuple[BatchKey, list[BatchKey]]:
 
 def market(symbol: str, partition: int, **changes: Any) -> Market:
     base, _, quote = symbol.partition("-")
-    terms: dict[str, Any] = dict(
-        symbol=symbol, base=base, quote=quote, base_decimals=0, quote_decimals=4, tick="0.01", lot="1",
-        min_quantity="1", max_quantity="1000", min_notional="1", price_low="0.5", price_high="2", maker_fee="-0.0001",
-        taker_fee="0.0010", partition=partition, state=MarketState.OPEN,
-    )  # fmt: skip
+    terms: dict[str, Any] = {
+        "symbol": symbol, "base": base, "quote": quote, "base_decimals": 0, "quote_decimals": 4, "tick": "0.01",
+        "lot": "1", "min_quantity": "1", "max_quantity": "1000", "min_notional": "1", "price_low": "0.5",
+        "price_high": "2", "maker_fee": "-0.0001", "taker_fee": "0.0010", "partition": partition,
+        "state": MarketState.OPEN,
+    }  # fmt: skip
     return Market(**(terms | changes))
 
 
@@ -107,7 +108,9 @@ def opening(account_partitions: int, order_partitions: int) -> list[Delivery]:
     for key in accounts:
         registered.append(RegisterAccount(exchange=EXCHANGE, root_key=key.public, time_ms=START_MS))
         registered += [
-            Deposit(exchange=EXCHANGE, account=key.account, asset=asset, amount=amount, transfer_id=asset, time_ms=START_MS)
+            Deposit(
+                exchange=EXCHANGE, account=key.account, asset=asset, amount=amount, transfer_id=asset, time_ms=START_MS
+            )
             for asset, amount in funds
         ]
     values = [encode(Submitted(signed)) for signed in operator.sign([genesis, *listings, *registered])]
@@ -139,10 +142,11 @@ def make_workload(random: Random, commands: int) -> Workload:
 
 
 def _add_noise(random: Random, deliveries: list[Delivery], account_partitions: int, order_partitions: int) -> None:
-    """Records that should not be there: unreadable ones, forged ones, ones for other partitions, a market that stops."""
+    """Records that should not be there: unreadable, forged, on another partition; and a market that stops."""
     if random.random() < 0.3:
         garbage = random.choice([b"", b"{", b"\xff\x00", b'{"record":"unheard_of"}', b"[1,2]"])
-        deliveries.insert(random.randrange(len(deliveries)), Delivery("accounts", random.randrange(account_partitions), garbage))
+        delivery = Delivery("accounts", random.randrange(account_partitions), garbage)
+        deliveries.insert(random.randrange(len(deliveries)), delivery)
     if random.random() < 0.3:
         place = random.randrange(len(deliveries))
         value = random.choice([b"null", deliveries[place].value])
@@ -178,10 +182,10 @@ class _Author:
 
     def write(self) -> None:
         chance = self._random.random()
-        fields: dict[str, Any] = dict(
-            exchange=EXCHANGE, account=self._key.account, nonce=len(self._commands) + 1, time_ms=START_MS,
-            deadline_ms=START_MS + (WINDOW_MS if self._random.random() < 0.95 else self._random.randrange(1, 2000)),
-        )  # fmt: skip
+        fields: dict[str, Any] = {
+            "exchange": EXCHANGE, "account": self._key.account, "nonce": len(self._commands) + 1, "time_ms": START_MS,
+            "deadline_ms": START_MS + (WINDOW_MS if self._random.random() < 0.95 else self._random.randrange(1, 2000)),
+        }  # fmt: skip
         earlier = f"o{self._random.randrange(self._orders)}" if self._orders else "none"
         if chance < 0.72 or not self._orders:
             self._commands.append(self._order(fields))
@@ -193,7 +197,8 @@ class _Author:
         elif chance < 0.97:
             self._commands.append(CancelAll(**fields, symbol=self._random.choice([None, "ABC-USD"])))
         else:
-            self._commands.append(Withdraw(**fields, asset="USD", amount=str(self._random.randrange(1, 40)), destination="x"))
+            amount = str(self._random.randrange(1, 40))
+            self._commands.append(Withdraw(**fields, asset="USD", amount=amount, destination="x"))
 
     def _order(self, fields: dict[str, Any]) -> NewOrder:
         random = self._random
@@ -201,21 +206,21 @@ class _Author:
         name = f"o{self._orders - 1}" if self._orders and random.random() < 0.03 else f"o{self._orders}"
         self._orders += 1
         side = random.choice([Side.BUY, Side.SELL])
-        fields |= dict(
-            client_order_id=name, symbol=random.choice(["ABC-USD", "ABC-USD", "XYZ-USD"]), side=side,
-            self_trade=random.choice(list(SelfTrade)),
-        )  # fmt: skip
+        fields |= {
+            "client_order_id": name, "symbol": random.choice(["ABC-USD", "ABC-USD", "XYZ-USD"]), "side": side,
+            "self_trade": random.choice(list(SelfTrade)),
+        }  # fmt: skip
         if random.random() < 0.12:
-            fields |= dict(type=OrderType.MARKET, time_in_force=random.choice([TimeInForce.IOC, TimeInForce.FOK]))
+            fields |= {"type": OrderType.MARKET, "time_in_force": random.choice([TimeInForce.IOC, TimeInForce.FOK])}
             if side is Side.SELL:
                 return NewOrder(**fields, quantity=self._quantity())
             if fields["self_trade"] is SelfTrade.DECREMENT or random.random() < 0.5:
                 return NewOrder(**fields, quantity=self._quantity(), max_quote=str(random.randrange(1, 30)))
             return NewOrder(**fields, max_quote=str(random.randrange(1, 30)))
-        fields |= dict(
-            type=OrderType.LIMIT, price=self._price(), quantity=self._quantity(),
-            time_in_force=random.choices(list(TimeInForce), [6, 1, 1, 2])[0],
-        )  # fmt: skip
+        fields |= {
+            "type": OrderType.LIMIT, "price": self._price(), "quantity": self._quantity(),
+            "time_in_force": random.choices(list(TimeInForce), [6, 1, 1, 2])[0],
+        }  # fmt: skip
         if fields["time_in_force"] is TimeInForce.GTD:
             fields["valid_until_ms"] = START_MS + random.randrange(1, 4000)
         elif fields["time_in_force"] is TimeInForce.GTC:

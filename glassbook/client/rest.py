@@ -28,8 +28,8 @@ class Refusal(GlassbookError):
     """The exchange said no. `code` is the stable reason; `retry_after_s` is set where asking again later may help."""
 
     def __init__(self, problem: answers.Problem, retry_after_s: float | None = None) -> None:
-        said = f"{problem.title} {problem.detail}".strip()
-        super().__init__(f"{problem.code or problem.status}: {said}")
+        detail = f" ({problem.detail})" if problem.detail else ""
+        super().__init__(f"{problem.code or problem.status}: {problem.title}{detail}")
         self.problem = problem
         self.code, self.status, self.detail = problem.code, problem.status, problem.detail
         self.retry_after_s = retry_after_s

@@ -1,14 +1,16 @@
 """Stages with one clause of the protocol left out each. The simulation must catch every one of them."""
 
 from collections.abc import Sequence
-from typing import Any
 
+import msgspec
 import pytest
+from msgspec import Struct
 
 import stage.service
 import stage.snapshots
 from schemas.records import Source
-from stage.partition import LastPublished, PartitionState, StagePartition
+from stage.log import InputRecord
+from stage.partition import Emission, LastPublished, PartitionState, StagePartition
 from stage.service import StageService
 
 
@@ -45,7 +47,7 @@ class SnapshotsBeforeFlush(StageService):
 class CommitsWhatItFetched(StageService):
     """Commits each partition's newest offset, though records before it, of another partition, wait for their turn."""
 
-    def _feed(self, record: Any) -> None:
+    def _feed(self, record: InputRecord) -> None:
         self._log.commit({record.partition: record.offset + 1})
         super()._feed(record)
 
@@ -97,12 +99,19 @@ class SkipsDigestComparison(StagePartition):
         return last is not None and sequence <= last.edge_sequence
 
 
-class DigestOfValues(StagePartition):
-    """Puts the number of records that it took since its start into its outputs: something a batch or a restart changes."""
+class HasItsOwnClock(StagePartition):
+    """Counts the records since its start into the time: something that a restart changes."""
 
-    def feed(self, offset: int, log_time_ms: int, value: bytes | None) -> list[Any]:
-        self.fed = getattr(self, "fed", 0) + 1
-        return super().feed(offset, log_time_ms + self.fed % 2, value)
+    fed = 0
+
+    def feed(self, offset: int, log_time_ms: int, value: bytes | None) -> list[Emission]:
+        self.fed += 1
+        return super().feed(offset, log_time_ms + self.fed, value)
+
+
+class _Origin(Struct):
+    edge_sequence: int
+    source: Source
 
 
 def trust_torn_snapshots(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,20 +123,13 @@ def trust_torn_snapshots(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stage.snapshots, "_join", join)
 
 
-def write_one_slot(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stage.service, "SLOTS", 1)
-
-
 def last_record_by_place(monkeypatch: pytest.MonkeyPatch) -> None:
     """Takes the record that stands last for the one with the highest sequence."""
 
     def last_published(values: Sequence[bytes]) -> LastPublished | None:
-        import msgspec
-
         if not values:
             return None
-        origin = msgspec.json.decode(values[-1], type=stage.service._Origin)
-        assert isinstance(origin.source, Source)
+        origin = msgspec.json.decode(values[-1], type=_Origin)
         return LastPublished(origin.edge_sequence, origin.source.offset, values[-1])
 
     monkeypatch.setattr(stage.service, "_last_published", last_published)

@@ -1,0 +1,45 @@
+"""A whole system, as `glassbook up` starts it, for the end-to-end tests of a session."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from glassbook.cluster import Cluster
+from tests.conftest import cluster_settings
+
+RunCommand = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="session")
+def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A running exchange with the default listing. Tests use a market of their own each."""
+    cluster = Cluster(cluster_settings(tmp_path_factory.mktemp("exchange")))
+    cluster.start()
+    yield cluster
+    cluster.stop()
+
+
+@pytest.fixture
+def glassbook(exchange: Cluster, tmp_path: Path) -> RunCommand:
+    """Runs the command line against the exchange, with a key folder of the test's own."""
+
+    def run(*arguments: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+        environment = os.environ | exchange.settings.environment() | {"GLASSBOOK_KEYS_DIR": str(tmp_path / "keys")}
+        command = [sys.executable, "-m", "glassbook", *arguments]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=timeout)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def datasets() -> Path:
+    """Recorded order flow, which is not part of the project; tests that need it skip where it is absent."""
+    default = Path(__file__).parents[2].parent / "shared" / "data"
+    folder = Path(os.environ.get("GLASSBOOK_DATASETS", default))
+    if not (folder / "amzn_orders.csv").exists():
+        pytest.skip(f"no recorded order flow in {folder}: set GLASSBOOK_DATASETS to its folder")
+    return folder
