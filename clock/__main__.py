@@ -1,4 +1,7 @@
-"""`python -m clock`: the one writer of ticks. A tick says nothing but its log time, so a missed or doubled one is harmless."""
+"""`python -m clock`: the one writer of ticks.
+
+A tick says nothing but its log time, so a missed or doubled one is harmless.
+"""
 
 import signal
 import sys

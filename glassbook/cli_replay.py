@@ -53,8 +53,8 @@ def replay(
         market = at.market(symbol)
         if expected is not None and _is_occupied(at.client.send(calls.book(symbol, 1))):
             raise GlassbookError(
-                f"the book of {symbol} isn't empty, so the fills would differ, and nothing was sent: take another market,"
-                " or a new GLASSBOOK_DATA_DIR"
+                f"the book of {symbol} isn't empty, so the fills would differ, and nothing was sent: take another"
+                " market, or a new GLASSBOOK_DATA_DIR"
             )
         keys = _new_keys(len(traders), console)
         run = Replay(at.client, at.exchange, market, inputs, keys, senders)

@@ -67,12 +67,12 @@ class OperatorFolder:
 # --- the two things that it does
 
 
-def initialise(settings: Settings, listing_file: Path = DEFAULT_LISTING) -> None:
+def initialise(settings: Settings, listing_file: Path = DEFAULT_LISTING, log: OperatorLog | None = None) -> None:
     """Give every partition of `accounts` and `orders` its genesis, and a new exchange its first markets.
 
     On a log that has it all this reads the first record of each partition, and what is new on one.
     """
-    folder, log = OperatorFolder(settings.data_dir), OperatorLog(settings.bootstrap_servers)
+    folder, log = OperatorFolder(settings.data_dir), log or OperatorLog(settings.bootstrap_servers)
     key = folder.make_key()
     genesis = ensure_genesis(settings, folder, log, key, listing_file)
     finish_pending(folder, log, genesis)

@@ -1,1 +1,1 @@
-"""Accounts, keys, funds and fees of one `accounts` partition: commands and reports in; journal and funded orders out."""
+"""Accounts, keys, funds and fees of one `accounts` partition: commands, reports in; journal, funded orders out."""

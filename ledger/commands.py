@@ -79,7 +79,8 @@ def new_order(context: CommandContext, command: NewOrder) -> None:
     if len(account.orders) >= genesis.max_open_orders:
         raise Refused(Reason.TOO_MANY_OPEN_ORDERS, f"the limit is {genesis.max_open_orders}")
     order = _order(context.step.offset, command, priced, terms)
-    needed = priced.max_quote_minor if command.type is OrderType.MARKET and order.is_buy else reserve_needed(order, terms)
+    market_buy = command.type is OrderType.MARKET and order.is_buy
+    needed = priced.max_quote_minor if market_buy else reserve_needed(order, terms)
     assert needed is not None
     asset = reserve_asset(order, terms)
     account.check_free(asset, needed)

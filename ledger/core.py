@@ -1,8 +1,8 @@
 """The ledger of one `accounts` partition as a state machine: a record in; journal entries and funded orders out.
 
-A command passes in this order: its signature and right to the account; its exchange; whether the same bytes came before;
-its time window; its client order id; its nonce, which it uses up; then what it asks for. From the nonce on its result is
-remembered for its repeats, refusals too. Reports of the matcher carry an edge sequence, and are settled once.
+A command passes in this order: its signature and right to the account; its exchange; whether the same bytes came
+before; its time window; its client order id; its nonce, which it uses up; then what it asks for. From the nonce on its
+result is remembered for its repeats, refusals too. Reports of the matcher carry an edge sequence, and are settled once.
 """
 
 import msgspec
@@ -14,7 +14,7 @@ from ledger.operator_commands import OPERATOR_HANDLERS, OperatorContext
 from ledger.settlement import close, follow_amend, follow_declined_amend, follow_decrement, follow_rested, settle_fill
 from schemas.authority import OPERATOR_COMMANDS, Opened, open_signed
 from schemas.codec import claimed_account, decode_accounts
-from schemas.commands import MAX_AHEAD_MS, MAX_WINDOW_MS, AccountCommand, Genesis, ListMarket, NewOrder
+from schemas.commands import MAX_AHEAD_MS, MAX_WINDOW_MS, AccountCommand, Genesis, ListMarket, NewOrder, OperatorCommand
 from schemas.ledger_state import LedgerState, ListedMarket, OpenOrder, RecentCommand
 from schemas.market import Terms
 from schemas.reasons import Reason
@@ -38,6 +38,7 @@ from schemas.signing import account_partition
 from schemas.topics import ACCOUNTS, LEDGER
 from stage.engine_version import check_engine_version
 from stage.partition import Step
+
 
 class LedgerCore:
     """All accounts of one partition, the markets' terms as this partition's log has them, and the partition's books."""
@@ -83,12 +84,18 @@ class LedgerCore:
             self._refuse(step, claimed_account(raw), command_id, refused, value)
             return
         if isinstance(opened.command, OPERATOR_COMMANDS):
-            self._take_operator_command(step, opened, command_id, value)
+            self._take_operator_command(step, opened.key, opened.command, command_id, value)
         else:
             self._take_account_command(step, record, opened, opened.command, command_id, value)
 
     def _take_account_command(
-        self, step: Step, record: Submitted, opened: Opened, command: AccountCommand, command_id: str, value: bytes | None
+        self,
+        step: Step,
+        record: Submitted,
+        opened: Opened,
+        command: AccountCommand,
+        command_id: str,
+        value: bytes | None,
     ) -> None:
         account = self.accounts.get(command.account)
         if account is None:
@@ -122,19 +129,21 @@ class LedgerCore:
             entry.events.append(CommandRefused(command_id, refused.reason, refused.detail))
         journal.write(step, self.decimals)
 
-    def _take_operator_command(self, step: Step, opened: Opened, command_id: str, value: bytes | None) -> None:
+    def _take_operator_command(
+        self, step: Step, key: str, command: OperatorCommand, command_id: str, value: bytes | None
+    ) -> None:
         journal = Journal(self.books)
-        context = OperatorContext(self, step, opened.key, command_id, journal)
+        context = OperatorContext(self, step, key, command_id, journal)
         try:
-            OPERATOR_HANDLERS[type(opened.command)](context, opened.command)
+            OPERATOR_HANDLERS[type(command)](context, command)
         except Refused as refused:
-            if isinstance(opened.command, Genesis | ListMarket):
+            if isinstance(command, Genesis | ListMarket):
                 step.emit(
                     LEDGER, step.partition, b"", OperatorRefused,
                     command_id=command_id, time_ms=step.time_ms, reason=refused.reason, detail=refused.detail,
                 )  # fmt: skip
             else:
-                self._refuse(step, context.account_of(opened.command), command_id, refused, value)
+                self._refuse(step, context.account_of(command), command_id, refused, value)
             return
         journal.write(step, self.decimals)
 
@@ -143,7 +152,9 @@ class LedgerCore:
         here = account_partition(account, self.genesis.account_partitions) == self.partition
         return Reason.UNKNOWN_ACCOUNT if here else Reason.WRONG_PARTITION
 
-    def _refuse(self, step: Step, account_id: str | None, command_id: str, refused: Refused, value: bytes | None) -> None:
+    def _refuse(
+        self, step: Step, account_id: str | None, command_id: str, refused: Refused, value: bytes | None
+    ) -> None:
         """A refusal that changes nothing: in the account's journal, or under sequence 0 if there is no such account."""
         if account_id is None:
             step.dead_letter(refused.reason, refused.detail, value)

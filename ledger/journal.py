@@ -4,13 +4,12 @@ The only place where a balance changes. Every entry's postings sum to zero per a
 process: both are asserted where the entry is written.
 """
 
+from ledger.account import Account, LedgerBroken
 from schemas.decimals import format_decimal
 from schemas.ledger_state import Balance
 from schemas.records import AccountEvent, BalanceAfter, LedgerEntry, Posting
 from schemas.topics import LEDGER
 from stage.partition import Step
-
-from ledger.account import Account, LedgerBroken
 
 WORLD = "world"
 FEES = "fees"

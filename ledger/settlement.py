@@ -5,6 +5,8 @@ zero by itself and the clearing books net to zero over all partitions. After eac
 what its rest, at its limit and with the higher of its fees, can still cost; what is beyond that is free at once.
 """
 
+from ledger.account import LedgerBroken
+from ledger.journal import FEES, Entry
 from schemas.ledger_state import OpenOrder, Outcome
 from schemas.market import Terms, fee_minor
 from schemas.records import (
@@ -20,9 +22,6 @@ from schemas.records import (
     OrderRested,
     Rested,
 )
-
-from ledger.account import LedgerBroken
-from ledger.journal import FEES, Entry
 
 
 def reserve_needed(order: OpenOrder, terms: Terms) -> int:

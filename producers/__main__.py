@@ -1,6 +1,7 @@
 """`python -m producers`: the order gateway. Several side by side each follow the log by themselves."""
 
 import logging
+import signal
 import sys
 
 import structlog
@@ -26,6 +27,8 @@ def main() -> int:
     settings = Settings()
     # aiokafka logs every reconnection attempt; the gateway says it once itself.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    # uvicorn finishes what is in flight and then raises the signal once more: that must end the process in good order.
+    signal.signal(signal.SIGTERM, lambda signum, frame: None)
     structlog.get_logger().info("gateway starts", url=settings.gateway_url, processes=settings.gateway_processes)
     uvicorn.run(
         "producers.__main__:application",

@@ -16,11 +16,13 @@ _orders: msgspec.json.Decoder[OrdersRecord] = msgspec.json.Decoder(OrdersRecord)
 
 
 def decode_accounts(value: bytes | None) -> AccountsRecord:
-    return _read(_accounts, value)
+    record: AccountsRecord = _read(_accounts, value)
+    return record
 
 
 def decode_orders(value: bytes | None) -> OrdersRecord:
-    return _read(_orders, value)
+    record: OrdersRecord = _read(_orders, value)
+    return record
 
 
 @cache

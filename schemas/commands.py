@@ -10,7 +10,7 @@ Prices, quantities and amounts are plain decimal strings. Times are milliseconds
 
 import json
 from enum import StrEnum
-from typing import Annotated, Any, Union
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, Struct
@@ -181,9 +181,9 @@ class ListMarket(_Command, frozen=True, tag="list_market", kw_only=True):
     time_ms: Natural
 
 
-AccountCommand = Union[NewOrder, CancelOrder, AmendOrder, CancelAll, DelegateKey, RevokeKey, Withdraw]
-OperatorCommand = Union[RegisterAccount, Deposit, SettleWithdrawal, Genesis, ListMarket]
-Command = Union[AccountCommand, OperatorCommand]
+AccountCommand = NewOrder | CancelOrder | AmendOrder | CancelAll | DelegateKey | RevokeKey | Withdraw
+OperatorCommand = RegisterAccount | Deposit | SettleWithdrawal | Genesis | ListMarket
+Command = AccountCommand | OperatorCommand
 
 _decoder: msgspec.json.Decoder[Command] = msgspec.json.Decoder(Command)
 _encoder = msgspec.json.Encoder()
@@ -241,7 +241,8 @@ def _why_unreadable(raw: bytes, message: str) -> tuple[Reason, str]:
 def _what_differs(raw: bytes) -> tuple[Reason, str]:
     """Why bytes are not canonical, in words. Only the slow path comes here."""
     try:
-        json.loads(raw.decode("utf-8"), object_pairs_hook=_no_duplicates, parse_float=_no_floats, parse_constant=_no_floats)
+        text = raw.decode("utf-8")
+        json.loads(text, object_pairs_hook=_no_duplicates, parse_float=_no_floats, parse_constant=_no_floats)
     except Refused as refused:
         return refused.reason, refused.detail
     except (ValueError, RecursionError) as error:

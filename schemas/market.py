@@ -17,7 +17,7 @@ from schemas.reasons import Reason
 from schemas.refusal import Refused
 
 FEE_DECIMALS = 6
-PPM = 10**FEE_DECIMALS
+PPM = 1_000_000
 MAX_FEE_PPM = 100_000
 
 Symbol = Annotated[str, Meta(pattern=r"^[A-Z0-9][A-Z0-9.-]{0,31}\Z")]
@@ -86,7 +86,8 @@ class Terms:
         self.lot_minor = parse_decimal(market.lot, market.base_decimals)
         exponent = market.quote_decimals - self.price_decimals - market.base_decimals
         product = self.tick_units * self.lot_minor
-        self.notional_unit = product * 10**exponent if exponent >= 0 else product // 10**-exponent
+        scale: int = 10 ** abs(exponent)
+        self.notional_unit = product * scale if exponent >= 0 else product // scale
         self.min_lots = parse_decimal(market.min_quantity, market.base_decimals) // self.lot_minor
         self.max_lots = parse_decimal(market.max_quantity, market.base_decimals) // self.lot_minor
         self.min_notional_minor = parse_decimal(market.min_notional, market.quote_decimals)

@@ -6,7 +6,7 @@ minor units); records on public topics carry decimal strings.
 """
 
 from enum import StrEnum
-from typing import Annotated, Union
+from typing import Annotated
 
 from msgspec import Meta, Raw, Struct
 
@@ -163,7 +163,7 @@ class Declined(Struct, frozen=True, gc=False, tag_field="event", tag="declined")
     order_id: str | None = None
 
 
-OrderEvent = Union[Rested, Filled, Decremented, Amended, Closed, Declined]
+OrderEvent = Rested | Filled | Decremented | Amended | Closed | Declined
 
 
 class ExecutionReport(Derived, frozen=True, tag_field="record", tag="execution_report", kw_only=True):
@@ -353,10 +353,23 @@ class WithdrawalClosed(Struct, frozen=True, gc=False, tag_field="event", tag="wi
     paid: bool
 
 
-AccountEvent = Union[
-    OrderOpened, OrderRested, OrderFilled, OrderDecremented, OrderAmended, OrderClosed, CommandPassed, CommandRefused,
-    CommandRepeated, AccountRegistered, KeyDelegated, KeyRevoked, Deposited, WithdrawalOpened, WithdrawalClosed,
-]  # fmt: skip
+AccountEvent = (
+    OrderOpened
+    | OrderRested
+    | OrderFilled
+    | OrderDecremented
+    | OrderAmended
+    | OrderClosed
+    | CommandPassed
+    | CommandRefused
+    | CommandRepeated
+    | AccountRegistered
+    | KeyDelegated
+    | KeyRevoked
+    | Deposited
+    | WithdrawalOpened
+    | WithdrawalClosed
+)
 
 
 class LedgerEntry(Derived, frozen=True, tag_field="record", tag="entry", kw_only=True):
@@ -415,7 +428,7 @@ class DeadLetter(Derived, frozen=True, tag_field="record", tag="dead_letter", kw
 
 # --- what stands on a topic
 
-AccountsRecord = Union[Submitted, ExecutionReport]
-OrdersRecord = Union[Funded, Tick, Submitted]
-TradesRecord = Union[Trade, TradesTick]
-LedgerRecord = Union[LedgerEntry, MarketListed, ExchangeStarted, OperatorRefused]
+AccountsRecord = Submitted | ExecutionReport
+OrdersRecord = Funded | Tick | Submitted
+TradesRecord = Trade | TradesTick
+LedgerRecord = LedgerEntry | MarketListed | ExchangeStarted | OperatorRefused

@@ -1,14 +1,14 @@
 """Keys, signatures and inclusion paths: who said a command, checkable by anyone from the bytes alone.
 
-Text forms: a key is `ed25519:` or `p256:` and the public key's 32 or 33 (compressed) bytes; a signature is 64 bytes, r||s
-with low s for P-256. Both in base64url without padding, and only in their one canonical spelling.
+Text forms: a key is `ed25519:` or `p256:` and the public key's 32 or 33 (compressed) bytes; a signature is 64 bytes,
+r||s with low s for P-256. Both in base64url without padding, and only in their one canonical spelling.
 
 An account's id is the first 20 bytes of SHA-256 over its root key's text, in hex: identity needs no registry.
 """
 
 import hashlib
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
+from binascii import a2b_base64, b2a_base64
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 
@@ -43,15 +43,19 @@ def account_partition(account: str, partitions: int) -> int:
 
 # --- text forms
 
+# Straight on binascii: the base64 module's own Python would cost more than the rest of checking an inclusion path.
+_TO_URL = bytes.maketrans(b"+/", b"-_")
+_FROM_URL = bytes.maketrans(b"-_", b"+/")
+
 
 def encode_bytes(data: bytes) -> str:
-    return urlsafe_b64encode(data).rstrip(b"=").decode()
+    return b2a_base64(data, newline=False).translate(_TO_URL, b"=").decode()
 
 
 def decode_bytes(text: str) -> bytes:
     """Strict: `ValueError` unless `text` is the one canonical spelling."""
     try:
-        data = urlsafe_b64decode(text + "=" * (-len(text) % 4))
+        data = a2b_base64(text.encode("ascii").translate(_FROM_URL) + b"=" * (-len(text) % 4))
     except (Base64Error, ValueError):
         raise ValueError("not base64url") from None
     if encode_bytes(data) != text:
@@ -187,7 +191,7 @@ def _subtree(hashes: list[bytes]) -> tuple[bytes, list[list[bytes]]]:
     split = _split(len(hashes))
     left, left_paths = _subtree(hashes[:split])
     right, right_paths = _subtree(hashes[split:])
-    return node_hash(left, right), [path + [right] for path in left_paths] + [path + [left] for path in right_paths]
+    return node_hash(left, right), [[*p, right] for p in left_paths] + [[*p, left] for p in right_paths]
 
 
 def _split(size: int) -> int:

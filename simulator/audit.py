@@ -156,7 +156,6 @@ def outcomes(ledger_records: Iterable[bytes]) -> set[str]:
             if isinstance(event, CommandRefused | CommandRepeated):
                 done.add(event.command_id)
             else:
-                done.update(
-                    name for field in ("order_id", "command_id", "withdrawal_id") if (name := getattr(event, field, None))
-                )
+                names = (getattr(event, field, None) for field in ("order_id", "command_id", "withdrawal_id"))
+                done.update(name for name in names if name)
     return done

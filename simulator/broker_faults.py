@@ -1,8 +1,8 @@
 """A fault campaign on the real thing: signed orders through the real gateway while processes are killed or stopped.
 
 A system of its own is started in a folder of its own, with second ledgers and matchers that join and leave. Every
-process is struck in turn, with SIGKILL, or with SIGSTOP past its session time-out and SIGCONT. Then the system is stopped
-in good order and its whole log is audited by a clean replay (`audit.py`).
+process is struck in turn, with SIGKILL, or with SIGSTOP past its session time-out and SIGCONT. Then the system is
+stopped in good order and its whole log is audited by a clean replay (`audit.py`).
 """
 
 import asyncio
@@ -12,7 +12,6 @@ import signal
 import subprocess
 import sys
 import time
-from typing import Any
 
 import structlog
 from msgspec import Struct
@@ -24,10 +23,10 @@ from glassbook.listing_generate import generate
 from glassbook.operator import OperatorFolder, apply_listing
 from glassbook.operator_log import OperatorLog
 from glassbook.settings import Settings
-from simulator.audit import Audit, audit, outcomes
+from schemas.topics import LEDGER, SNAPSHOTS, TRADES
+from simulator.audit import Audit, Log, audit, outcomes
 from simulator.faults_load import Load, LoadReport
 from simulator.topic_reader import read_topics
-from schemas.topics import LEDGER, SNAPSHOTS
 from stage.partition import decode_state
 from stage.snapshots import newest_snapshots
 
@@ -186,18 +185,30 @@ def _settle_down(cluster: Cluster) -> None:
     cluster.supervisor.stop_group("stages")
 
 
-def _judge(plan: Plan, seconds: float, log: Any, load: Load, strikes: list[Strike]) -> Report:
+def _judge(plan: Plan, seconds: float, log: Log, load: Load, strikes: list[Strike]) -> Report:
     found = audit(log)
     done = outcomes(record.value for (topic, _), records in log.items() if topic == LEDGER for record in records)
-    snapshots = _state_differences(found, log)
-    trades = sum(record.value.startswith(b'{"record":"trade"') for (t, _), rs in log.items() if t == "trades" for record in rs)
+    trades = sum(
+        record.value.startswith(b'{"record":"trade"')
+        for (topic, _), records in log.items()
+        if topic == TRADES
+        for record in records
+    )
     return Report(
-        plan, seconds, load.report, strikes, len(load.acknowledged_ids - done), trades, found.repeats, found.public_repeats,
-        found.differences, snapshots,
-    )  # fmt: skip
+        plan=plan,
+        seconds=seconds,
+        load=load.report,
+        strikes=strikes,
+        without_outcome=len(load.acknowledged_ids - done),
+        trades=trades,
+        repeats=found.repeats,
+        public_repeats=found.public_repeats,
+        differences=found.differences,
+        state_differences=_state_differences(found, log),
+    )
 
 
-def _state_differences(found: Audit, log: Any) -> list[str]:
+def _state_differences(found: Audit, log: Log) -> list[str]:
     records = [(r.key, r.value) for (topic, _), rs in sorted(log.items()) if topic == SNAPSHOTS for r in rs]
     differences = []
     for (stage, partition), state in found.states.items():

@@ -8,6 +8,7 @@ import asyncio
 import itertools
 import time
 from random import Random
+from typing import Any
 
 import httpx
 import msgspec
@@ -56,7 +57,6 @@ class Load:
         self._prober: Signer
         self._recent: dict[str, list[str]] = {}  # account -> client order ids
         self._mid = dict.fromkeys(self._symbols, 5_000)
-        self._ids = itertools.count()
 
     async def close(self) -> None:
         await self._http.aclose()
@@ -100,7 +100,7 @@ class Load:
             for is_order, result in zip(kinds, answer["results"], strict=True):
                 self._count(is_order, result)
 
-    def _count(self, is_order: bool, result: dict) -> None:  # type: ignore[type-arg]
+    def _count(self, is_order: bool, result: dict[str, Any]) -> None:
         answer = result["answer"]
         if result["status"] < 300 and answer.get("command_id"):
             self.acknowledged_ids.add(answer["command_id"])
@@ -143,15 +143,12 @@ class Load:
     async def probe(self, limit_s: float) -> None:
         """Returns once orders on three markets have had their outcomes from the matcher."""
         markets = self._random.sample(self._symbols, 3)
-        orders = [
-            self._prober.limit_order(f"{symbol}-BRL", "BUY", 1, "1.00", time_in_force="IOC", client_order_id=f"p{next(self._ids)}")
-            for symbol in markets
-        ]
+        orders = [self._prober.limit_order(f"{name}-BRL", "BUY", 1, "1.00", time_in_force="IOC") for name in markets]
         bodies = [msgspec.json.encode(self._prober.sign(order)) for order in orders]
         async with asyncio.timeout(limit_s):
             await asyncio.gather(*(self._until_answered("/api/v1/orders", body, final=True) for body in bodies))
 
-    async def _until_answered(self, path: str, body: bytes, final: bool = False) -> dict:  # type: ignore[type-arg]
+    async def _until_answered(self, path: str, body: bytes, final: bool = False) -> dict[str, Any]:
         """Sends the same bytes until an answer says what became of them; `final` until it is the matcher's."""
         while True:
             try:

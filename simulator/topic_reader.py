@@ -34,7 +34,8 @@ def read_topics(bootstrap: str, names: tuple[str, ...] = ALL_TOPICS) -> Log:
                 place = (str(message.topic()), int(message.partition() or 0))
                 error = message.error()
                 if error is None:
-                    log[place].append(LoggedRecord(message.timestamp()[1], message.value() or b"", message.key() or b""))
+                    key, value = message.key() or b"", message.value() or b""
+                    log[place].append(LoggedRecord(message.timestamp()[1], value, key))
                 elif error.code() == KafkaError._PARTITION_EOF:
                     unread.discard(place)
                 else:

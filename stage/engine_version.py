@@ -11,4 +11,5 @@ class UnsupportedEngine(StageStopped):
 
 def check_engine_version(version: int) -> None:
     if version not in ENGINE_VERSIONS:
-        raise UnsupportedEngine(f"the log asks for engine version {version}; this program has {sorted(ENGINE_VERSIONS)}")
+        have = sorted(ENGINE_VERSIONS)
+        raise UnsupportedEngine(f"the log asks for engine version {version}; this program has {have}")

@@ -6,7 +6,6 @@ consumer groups; a static member keeps its partitions over a quick restart.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
 
 from confluent_kafka import (
     OFFSET_BEGINNING,
@@ -188,7 +187,7 @@ class KafkaLog:
                         starts.append(TopicPartition(topic, partition, max(low, high - TAIL_RECORDS)))
                         ends[(topic, partition)] = high
             for message in _read_until(reader, starts, ends):
-                tails.setdefault((message.topic(), message.partition()), []).append(message.value())
+                tails.setdefault(_place(message), []).append(message.value() or b"")
         finally:
             reader.close()
         return tails
@@ -203,7 +202,7 @@ class KafkaLog:
                     starts.append(TopicPartition(SNAPSHOTS, partition, OFFSET_BEGINNING))
                     ends[(SNAPSHOTS, partition)] = high
             for message in _read_until(reader, starts, ends):
-                yield message.key(), message.value()
+                yield message.key() or b"", message.value() or b""
         finally:
             reader.close()
 
@@ -261,11 +260,11 @@ def _read_until(
         if not messages:
             raise LogFailed(f"nothing to read within {READ_TIMEOUT_S} s from {sorted(open_partitions)}")
         for message in messages:
-            place: tuple[Any, Any] = (message.topic(), message.partition())
+            place = _place(message)
             error = message.error()
             if error is None:
                 yield message
-                if message.offset() + 1 >= ends[place]:
+                if _offset(message) + 1 >= ends[place]:
                     open_partitions.discard(place)
             elif error.code() == KafkaError._PARTITION_EOF:
                 open_partitions.discard(place)
@@ -274,4 +273,16 @@ def _read_until(
 
 
 def _input_record(message: Message) -> InputRecord:
-    return InputRecord(message.partition(), message.offset(), message.timestamp()[1], message.value())
+    return InputRecord(_place(message)[1], _offset(message), message.timestamp()[1], message.value())
+
+
+def _place(message: Message) -> tuple[str, int]:
+    topic, partition = message.topic(), message.partition()
+    assert topic is not None and partition is not None, "a fetched message has its place"
+    return topic, partition
+
+
+def _offset(message: Message) -> int:
+    offset = message.offset()
+    assert offset is not None
+    return offset

@@ -3,8 +3,6 @@
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple, Protocol
 
-from stage.partition import Emission
-
 
 class InputRecord(NamedTuple):
     """A record of the stage's input topic."""

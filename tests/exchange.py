@@ -27,8 +27,8 @@ from schemas.commands import (
 from schemas.market import Market, MarketState
 from schemas.records import SignedCommand, Submitted, Tick
 from schemas.signing import account_of, account_partition, encode_bytes
-from stage.service import Cadence, StageService
 from simulator.memory_log import Cluster, MemoryLog
+from stage.service import Cadence, StageService
 
 EXCHANGE = "test"
 

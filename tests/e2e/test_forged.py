@@ -58,10 +58,11 @@ class Victim:
         return self.signer.limit_order(SYMBOL, "BUY", 5, "30")
 
     def append(self, topic: str, partition: int, value: bytes) -> int:
-        placed: list[int] = []
+        placed: list[int | None] = []
         producer = Producer({"bootstrap.servers": self.cluster.settings.bootstrap_servers})
-        producer.produce(topic, value, partition=partition, on_delivery=lambda _, message: placed.append(message.offset()))
+        producer.produce(topic, value, partition=partition, on_delivery=lambda _, sent: placed.append(sent.offset()))
         producer.flush(10)
+        assert placed[0] is not None
         return placed[0]
 
     @property
@@ -87,9 +88,8 @@ class Victim:
 
     def trades(self) -> int:
         log = read_topics(self.cluster.settings.bootstrap_servers, ("trades",))
-        return sum(
-            b'"record":"trade"' in record.value and SYMBOL.encode() in record.value for r in log.values() for record in r
-        )
+        values = [record.value for records in log.values() for record in records]
+        return sum(b'"record":"trade"' in value and SYMBOL.encode() in value for value in values)
 
 
 @pytest.fixture(scope="module")

@@ -43,9 +43,8 @@ class System:
             done(self.client.send(self.operator.deposit(account.id, asset, amount)))
         return account
 
-    def place(self, account: Account, side: str, quantity: int, price: str, url: str | None = None) -> answers.Order:
-        client = self.client if url is None else Client(url)
-        return order(client.send(account.place(account.signer.limit_order(SYMBOL, side, quantity, price))))
+    def place(self, account: Account, side: str, quantity: int, price: str) -> answers.Order:
+        return order(self.client.send(account.place(account.signer.limit_order(SYMBOL, side, quantity, price))))
 
     def pid(self, program: str) -> int:
         return next(process.pid for process in self.cluster.supervisor.processes() if process.name == program)
@@ -76,8 +75,10 @@ def ready(url: str) -> bool:
 
 
 @pytest.fixture(scope="module")
-def system(start_cluster: StartCluster) -> System:
-    return System(start_cluster(stages=STAGES))
+def system(start_cluster: StartCluster) -> Iterator[System]:
+    running = System(start_cluster(stages=STAGES))
+    with running.client:
+        yield running
 
 
 @pytest.fixture
@@ -151,16 +152,16 @@ def test_two_orders_race_for_one_balance(system: System) -> None:
 
 def test_two_gateways_read_each_others_writes(system: System, second_gateway: str) -> None:
     me = system.trader()
-    first, second = Client(system.url), Client(second_gateway)
-    for i in range(20):
-        writer, reader = (first, second) if i % 2 else (second, first)
-        call = me.place(me.signer.limit_order(SYMBOL, "BUY", 1, "90"))
-        response = writer._http.request(call.method, call.target, content=call.body, headers=call.all_headers())
-        placed = msgspec.json.decode(response.content, type=answers.Order)
-        target = f"/api/v1/orders/{placed.order_id}"
-        position = {"Glassbook-Read-After": response.headers["Glassbook-Position"]}
-        read = reader._http.get(target, headers=me.signer.read_headers(target) | position)
-        assert read.json()["status"] == "OPEN"
+    with Client(system.url) as first, Client(second_gateway) as second:
+        for i in range(20):
+            writer, reader = (first, second) if i % 2 else (second, first)
+            call = me.place(me.signer.limit_order(SYMBOL, "BUY", 1, "90"))
+            response = writer._http.request(call.method, call.target, content=call.body, headers=call.all_headers())
+            placed = msgspec.json.decode(response.content, type=answers.Order)
+            target = f"/api/v1/orders/{placed.order_id}"
+            position = {"Glassbook-Read-After": response.headers["Glassbook-Position"]}
+            read = reader._http.get(target, headers=me.signer.read_headers(target) | position)
+            assert read.json()["status"] == "OPEN"
 
 
 def test_a_restarted_gateway_knows_what_was(system: System) -> None:
@@ -168,7 +169,9 @@ def test_a_restarted_gateway_knows_what_was(system: System) -> None:
     maker, me = system.trader(), system.trader()
     system.place(maker, "SELL", 4, "150")
     partly = system.place(me, "BUY", 10, "150")
-    closed = order(system.client.send(me.cancel(me.signer.cancel_order(order_id=system.place(me, "BUY", 1, "80").order_id))))
+    closed = order(
+        system.client.send(me.cancel(me.signer.cancel_order(order_id=system.place(me, "BUY", 1, "80").order_id)))
+    )
     with pytest.raises(Refusal) as refusal:
         system.place(me, "BUY", 1_000_000, "90")
     ids = [partly.order_id, closed.order_id, str(refusal.value.problem.command_id)]
@@ -182,7 +185,17 @@ def test_a_restarted_gateway_knows_what_was(system: System) -> None:
     until(lambda: system.pid("producers") not in (0, first) and ready(system.url))
     after = [system.client.send(me.order(one)) for one in ids]
     for one, other in zip(before, after, strict=True):
-        same = {"status", "filled", "filled_quote", "average_price", "trades", "cause", "price", "quantity", "remaining"}
+        same = {
+            "status",
+            "filled",
+            "filled_quote",
+            "average_price",
+            "trades",
+            "cause",
+            "price",
+            "quantity",
+            "remaining",
+        }
         assert {name: getattr(one, name) for name in same} == {name: getattr(other, name) for name in same}
     by_client_id = f"/api/v1/orders/by-client-id/{closed.client_order_id}"
     found = httpx.get(system.url + by_client_id, headers=me.signer.read_headers(by_client_id))

@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from random import Random
 
+import msgspec
 import pytest
 import structlog
 
@@ -19,7 +20,6 @@ from simulator.workload import make_workload
 from simulator.world import Odds, World
 from stage.partition import StagePartition, decode_state, encode_state
 from stage.service import Cadence, StageService
-import msgspec
 
 SEEDS = range(12)
 STAGES = [("ledger", LedgerCore, (LEDGER,)), ("matcher", MatcherCore, (TRADES, DEPTH))]

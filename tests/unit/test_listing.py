@@ -60,7 +60,7 @@ def problems(text: str) -> list[tuple[int, str]]:
     [
         ("[assets]", "[assets", 6, "not TOML"),
         ('tick = "0.01"', "tick = ", 15, "not TOML"),
-        ("[assets]", "bogus = 1\n[assets]", 5, "unknown field 'bogus'"),
+        ("[assets]", "bogus = 1\n[assets]", 6, "unknown field 'bogus'"),
         ("[exchange]", "[markte]\n[exchange]", 1, "unknown table 'markte'"),
         ('domain = "here"', 'domain = "he re"', 2, "domain: Expected `str` matching regex"),
         ("open_registration = true", 'open_registration = "yes"', 3, "open_registration: Expected `bool`, got `str`"),
@@ -68,7 +68,7 @@ def problems(text: str) -> list[tuple[int, str]]:
         ("max_open_orders = 10\n", "", 1, "'max_open_orders' is missing"),
         ("USD = 2", "USD = 19", 7, "USD: Expected `int` <= 18"),
         ("B = 0", "b = 0", 9, "asset 'b': Expected `str`"),
-        ('tick = "0.01"', "tick = 0.01", 15, 'tick: Expected `str`, got `float`; write numbers with decimals as strings'),
+        ('tick = "0.01"', "tick = 0.01", 15, 'tick: Expected `str`, got `float`; write numbers with decimals'),
         ('tick = "0.01"', 'tick = "0.1.2"', 15, "A-USD: tick: '0.1.2' is not a plain decimal"),
         ('tick = "0.01"', 'tick = "0.001"', 15, "A-USD: tick: tick times lot is no whole number of USD minor units"),
         ('quote = "USD"', 'quote = "EUR"', 14, "quote: asset EUR has no decimals under [assets]"),

@@ -1,0 +1,226 @@
+"""The client against a gateway written by hand, and its answers against those that the gateway makes."""
+
+import asyncio
+import json
+from typing import Any, get_type_hints
+
+import httpx
+import msgspec
+import pytest
+
+from glassbook.client import answers, calls
+from glassbook.client.calls import Account, Operator
+from glassbook.client.rest import AsyncClient, Client, Refusal, Unreachable
+from glassbook.client.signer import Signer
+from glassbook.client.vectors.material import EXCHANGE, KEYS, TIME_MS
+from producers import answers as made
+from producers import books, orders, problems
+from producers.app import ROUTES
+from schemas.authority import open_signed
+from schemas.records import MerklePath, SignedCommand
+from schemas.signing import check_signature, encode_bytes, merkle_tree
+
+ORDER = {
+    "order_id": "1-2", "client_order_id": "a", "account": "b", "symbol": "AMZN-USD", "side": "BUY", "type": "LIMIT",
+    "time_in_force": "GTC", "status": "OPEN", "filled": "0", "filled_quote": "0", "created_ms": 1, "updated_ms": 2,
+    "a_field_of_tomorrow": [1],
+}  # fmt: skip
+
+
+class Gateway:
+    """Answers what it was told to, and keeps what it was asked."""
+
+    def __init__(self, status: int = 200, body: Any = None, headers: dict[str, str] | None = None) -> None:
+        self.status, self.body, self.headers = status, ORDER if body is None else body, headers or {}
+        self.asked: list[httpx.Request] = []
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.asked.append(request)
+        return httpx.Response(self.status, json=self.body, headers=self.headers)
+
+    def client(self) -> Client:
+        return Client("http://gateway", httpx.MockTransport(self))
+
+    @property
+    def target(self) -> str:
+        return self.asked[-1].url.raw_path.decode()
+
+
+@pytest.fixture
+def me():
+    return Account(Signer(KEYS["alice"], EXCHANGE, clock=lambda: TIME_MS))
+
+
+def every_call(me: Account) -> list[calls.Call[Any]]:
+    operator, signer = Operator(KEYS["operator"], EXCHANGE), me.signer
+    order = signer.limit_order("AMZN-USD", "BUY", 1, "2", client_order_id="a/b?")
+    return [
+        calls.server_time(),
+        calls.markets(),
+        calls.book("AMZN-USD", 5),
+        calls.price("AMZN-USD"),
+        calls.quote_order("AMZN-USD", "BUY", max_quote="100"),
+        me.register(),
+        me.place(order, wait="log", timeout_ms=100),
+        me.test(order),
+        me.batch([order]),
+        me.cancel(signer.cancel_order(order_id="1-2")),
+        me.amend(signer.amend_order(3, client_order_id="mine")),
+        me.cancel_all("AMZN-USD"),
+        me.register_key(signer.delegate(KEYS["alice-trade"].public, TIME_MS)),
+        me.revoke_key(KEYS["alice-trade"].public),
+        me.withdraw("USD", "1", "home"),
+        me.order("1-2"),
+        me.order_by_client_id("mine"),
+        me.open_orders("AMZN-USD", after="1-2", limit=10),
+        me.executions(after=5, limit=10),
+        me.balances(),
+        operator.register(KEYS["bob"].public),
+        operator.deposit(KEYS["bob"].account, "USD", "5"),
+        operator.settle_withdrawal(KEYS["bob"].account, "1-2", paid=True),
+    ]
+
+
+def test_every_call_is_one_that_the_gateway_has(me):
+    routes = {(route.method, route.path) for route in ROUTES}
+
+    def matches(call: calls.Call[Any], method: str, path: str) -> bool:
+        mine, theirs = call.target.partition("?")[0].split("/"), path.split("/")
+        same = [b.startswith("{") or a == b for a, b in zip(mine, theirs, strict=False)]
+        return call.method == method and len(mine) == len(theirs) and all(same)
+
+    called = set()
+    for call in every_call(me):
+        found = {route for route in routes if matches(call, *route)}
+        assert found, f"{call.method} {call.target}"
+        called |= found
+    # What is left are other spellings of the same.
+    others = {path for method, path in routes - called if path.startswith("/api")}
+    assert others <= {"/api/v1/keys/revoke", "/api/v1/orders/cancel", "/api/v1/orders/{order_id}",
+                      "/api/v1/orders/{order_id}/amend"}  # fmt: skip
+
+
+def test_commands_are_signed_and_reads_too(me):
+    gateway = Gateway()
+    client = gateway.client()
+    client.send(me.place(me.signer.limit_order("AMZN-USD", "BUY", 1, "2"), wait="log"))
+    assert gateway.target == "/api/v1/orders?wait=log"
+    assert open_signed(msgspec.json.decode(gateway.asked[-1].content, type=SignedCommand)).key == KEYS["alice"].public
+    client.send(me.order("1-2"))
+    headers = gateway.asked[-1].headers
+    message = f"glassbook read v1\n{EXCHANGE}\nGET\n/api/v1/orders/1-2\n{me.id}\n{TIME_MS}"
+    check_signature(headers["Glassbook-Key"], headers["Glassbook-Signature"], message.encode())
+
+
+def test_a_batch_opens_as_the_stages_open_it(me):
+    gateway = Gateway(body={"results": []})
+    orders_ = [me.signer.limit_order("AMZN-USD", "BUY", number, "2") for number in (1, 2, 3)]
+    gateway.client().send(me.batch(orders_))
+    body = json.loads(gateway.asked[-1].content)
+    leaves = [bytes(raw) for raw in me.signer.sign_batch(orders_).commands]
+    _, paths = merkle_tree(leaves)
+    for index, leaf in enumerate(leaves):
+        path = MerklePath(index, 3, [encode_bytes(item) for item in paths[index]])
+        assert open_signed(SignedCommand(msgspec.Raw(leaf), body["key"], body["signature"], path=path)).raw == leaf
+
+
+def test_an_order_and_a_receipt(me):
+    order = me.signer.limit_order("AMZN-USD", "BUY", 1, "2")
+    found = Gateway().client().send(me.place(order))
+    assert isinstance(found, answers.Order)
+    assert (found.order_id, found.is_open) == ("1-2", True)
+    receipt = Gateway(202, {"outcome": "UNKNOWN", "order_id": "1-2"}).client().send(me.place(order))
+    assert isinstance(receipt, answers.Receipt)
+    assert receipt.order_id == "1-2"
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "headers", "said", "retry"),
+    [
+        (409, {"code": "NONCE_REUSED", "title": "Used.", "status": 409, "detail": "7"}, {}, "NONCE_REUSED: Used. (7)", None),
+        (429, {"code": "RATE_LIMITED", "title": "Wait."}, {"Retry-After": "2"}, "RATE_LIMITED: Wait.", 2.0),
+        (502, "Bad Gateway", {}, '0: "Bad Gateway"', None),
+    ],
+)  # fmt: skip
+def test_refusals(me, status, body, headers, said, retry):
+    with pytest.raises(Refusal) as refused:
+        Gateway(status, body, headers).client().send(me.balances())
+    assert (str(refused.value).replace("502", "0"), refused.value.retry_after_s) == (said, retry)
+
+
+def test_no_answer_is_one_line(me):
+    def dead(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("refused")
+
+    with pytest.raises(Unreachable, match=r"no answer from the gateway on http://gateway \(refused\)"):
+        Client("http://gateway", httpx.MockTransport(dead)).send(me.balances())
+
+
+def test_reads_ask_for_at_least_what_was_answered_before(me):
+    gateway = Gateway(headers={"Glassbook-Position": "2-17"})
+    client = gateway.client()
+    client.send(me.place(me.signer.limit_order("AMZN-USD", "BUY", 1, "2")))
+    client.send(me.order("1-2"))
+    assert gateway.asked[-1].headers["Glassbook-Read-After"] == "2-17"
+    bob = Account(Signer(KEYS["bob"], EXCHANGE))
+    client.send(bob.order("1-2"))
+    assert "Glassbook-Read-After" not in gateway.asked[-1].headers
+
+
+def test_the_same_calls_for_asyncio(me):
+    gateway = Gateway(body={"exchange": EXCHANGE, "markets": []})
+
+    async def ask() -> tuple[str, Any]:
+        async with AsyncClient("http://gateway", httpx.MockTransport(gateway)) as client:
+            exchange = await client.exchange()
+            gateway.status, gateway.body = 404, {"code": "UNKNOWN_ORDER"}
+            with pytest.raises(Refusal) as refused:
+                await client.send(me.order("1-2"))
+            return exchange, refused.value.code
+
+    assert asyncio.run(ask()) == (EXCHANGE, "UNKNOWN_ORDER")
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs"),
+    [
+        (answers.Order, made.OrderAnswer),
+        (answers.Fill, orders.Fill),
+        (answers.Receipt, made.Receipt),
+        (answers.OrderBrief, made.OrderBrief),
+        (answers.CancelledAll, made.CancelAllAnswer),
+        (answers.Done, made.CommandAnswer),
+        (answers.BatchResult, made.BatchResult),
+        (answers.Batch, made.BatchAnswer),
+        (answers.Tested, made.AcceptanceAnswer),
+        (answers.OpenOrders, made.OpenOrdersAnswer),
+        (answers.Execution, made.Execution),
+        (answers.Executions, made.ExecutionsAnswer),
+        (answers.WaitingWithdrawal, made.WithdrawalWaiting),
+        (answers.Balances, made.BalancesAnswer),
+        (answers.ListedMarket, made.MarketAnswer),
+        (answers.Markets, made.MarketsAnswer),
+        (answers.Book, made.BookAnswer),
+        (answers.Quote, books.Quote),
+        (answers.Price, made.PriceAnswer),
+        (answers.ServerTime, made.TimeAnswer),
+    ],
+)
+def test_what_the_gateway_makes_is_what_the_client_reads(mine, theirs):
+    """The client knows every field, and demands none that the gateway may leave out."""
+    read = {field.name: field for field in msgspec.structs.fields(mine)}
+    written = {field.name: field for field in msgspec.structs.fields(theirs)}
+    assert read.keys() == written.keys()
+    omits = theirs.__struct_config__.omit_defaults
+    for name, field in written.items():
+        if omits and not field.required:
+            assert not read[name].required, name
+        text = str(get_type_hints(mine)[name])
+        if "None" in str(get_type_hints(theirs)[name]):
+            assert "None" in text, name
+
+
+def test_the_problem_is_the_gateways():
+    assert {field.name for field in msgspec.structs.fields(answers.Problem)} <= {
+        field.name for field in msgspec.structs.fields(problems.Problem)
+    }
