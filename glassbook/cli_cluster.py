@@ -192,6 +192,8 @@ def _print_status(state: SystemStatus, settings: Settings) -> None:
             stages.add_row(stage, p.topic, str(p.partition), p.owner or "[red]none[/red]", last, str(p.end), str(p.lag))
     console.print()
     console.print(stages)
+    if state.dead_letters:
+        console.print(f"\n{state.dead_letters} dead letters; see 'glassbook topic tail dead-letters'")
 
 
 def logs(

@@ -10,10 +10,10 @@ from rich.table import Table
 
 from glassbook import listing_generate
 from glassbook.errors import GlassbookError
-from glassbook.listing import DEFAULT_LISTING, BadListing, Listing, read_listing
+from glassbook.listing import BadListing, Listing, read_listing
 from glassbook.operator import OperatorFolder, apply_listing, existing_genesis, genesis_of, read_listed
 from glassbook.operator_log import OperatorLog
-from glassbook.settings import read_settings
+from glassbook.settings import DEFAULT_LISTING, read_settings
 from schemas.ledger_state import ListedMarket
 
 CHECK_HELP = """Say everything that is wrong with a listing file, each with its line. Needs no running exchange.

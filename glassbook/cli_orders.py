@@ -5,16 +5,18 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Any
 
+import msgspec
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from glassbook.client import answers, calls
 from glassbook.client.calls import Account
+from glassbook.client.signer import DEFAULT_WINDOW_MS
 from glassbook.errors import GlassbookError
 from glassbook.key_folder import DEFAULT_NAME
 from glassbook.trading_session import session
-from schemas.commands import NewOrder, SelfTrade, Side, TimeInForce
+from schemas.commands import MAX_WINDOW_MS, NewOrder, SelfTrade, Side, TimeInForce
 from schemas.market import decimals_of
 
 ORDER_HELP = """{Verb} something. With --price a limit order, without one a market order.
@@ -105,6 +107,9 @@ PostOnlyOption = Annotated[bool, typer.Option("--post-only", help="Refuse it rat
 SelfTradeOption = Annotated[SelfTrade, typer.Option(help="What happens where it would meet your own order.")]
 ClientOrderIdOption = Annotated[str | None, typer.Option(help="Your own id for it. [default: a new one]")]
 TestOption = Annotated[bool, typer.Option("--test", help="All checks, no order.")]
+PrintOption = Annotated[
+    bool, typer.Option("--print", help="Print the signed request, good for a minute, instead of sending it.")
+]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -130,12 +135,14 @@ def buy(
     self_trade: SelfTradeOption = SelfTrade.EXPIRE_TAKER,
     client_order_id: ClientOrderIdOption = None,
     test: TestOption = False,
+    only_print: PrintOption = False,
     key: KeyOption = DEFAULT_NAME,
 ) -> None:
     if price is None and max_quote is None:
         raise GlassbookError("give --price for a limit order, or --max-quote for a market order")
     options: dict[str, Any] = {"client_order_id": client_order_id, "self_trade": self_trade}
-    _place(key, Side.BUY, symbol, quantity, price, max_quote, time_in_force, valid_for, post_only, test, options)
+    resting = (time_in_force, valid_for, post_only)
+    _place(key, Side.BUY, symbol, quantity, price, max_quote, *resting, test, only_print, options)
 
 
 def sell(
@@ -149,10 +156,12 @@ def sell(
     self_trade: SelfTradeOption = SelfTrade.EXPIRE_TAKER,
     client_order_id: ClientOrderIdOption = None,
     test: TestOption = False,
+    only_print: PrintOption = False,
     key: KeyOption = DEFAULT_NAME,
 ) -> None:
     options: dict[str, Any] = {"client_order_id": client_order_id, "self_trade": self_trade}
-    _place(key, Side.SELL, symbol, quantity, price, max_quote, time_in_force, valid_for, post_only, test, options)
+    resting = (time_in_force, valid_for, post_only)
+    _place(key, Side.SELL, symbol, quantity, price, max_quote, *resting, test, only_print, options)
 
 
 def _place(
@@ -166,6 +175,7 @@ def _place(
     valid_for: int | None,
     post_only: bool,
     test: bool,
+    only_print: bool,
     options: dict[str, Any],
 ) -> None:
     if quantity is None and (price is not None or side is Side.SELL):
@@ -175,7 +185,7 @@ def _place(
     if price is None and (post_only or valid_for):
         raise GlassbookError("a market order never rests: --post-only and --valid-for go with --price")
     with session(key) as at:
-        account = at.account()
+        account = at.account(MAX_WINDOW_MS if only_print else DEFAULT_WINDOW_MS)
         signer = account.signer
         if price is None:
             default = TimeInForce.IOC
@@ -190,6 +200,9 @@ def _place(
                 symbol, side, quantity, price, time_in_force=time_in_force or default,
                 valid_until_ms=until, post_only=post_only, **options,
             )  # fmt: skip
+        if only_print:
+            typer.echo(msgspec.json.encode(signer.sign(order)))
+            return
         if test:
             tested = at.client.send(account.test(order))
             typer.echo(f"acceptable: it would reserve {tested.reserve} of {tested.free} {tested.asset}")

@@ -173,7 +173,7 @@ class Cluster:
     def _initialise(self, say: Say) -> None:
         from glassbook.operator import initialise
 
-        initialise(self.settings)
+        initialise(self.settings, self.settings.listing)
 
     def _start_stages(self, say: Say) -> None:
         if all(stage.name == GATEWAY for stage in self.stages):

@@ -105,6 +105,14 @@ def ends(bootstrap_servers: str, inputs: Mapping[str, Sequence[str]]) -> dict[tu
     return {(p.topic, p.partition): p.end for p in found}
 
 
+def record_count(admin: AdminClient, topic: str) -> int:
+    """How many records were ever appended to a topic."""
+    partitions = admin.list_topics(topic, timeout=TIMEOUT_S).topics[topic].partitions
+    asked = {TopicPartition(topic, partition): OffsetSpec.latest() for partition in partitions}
+    futures = admin.list_offsets(asked, request_timeout=TIMEOUT_S).values() if asked else []
+    return sum(future.result(ANSWER_S).offset for future in futures)
+
+
 def positions(admin: AdminClient, group: str, inputs: Sequence[str]) -> list[PartitionPosition]:
     """Every partition of the inputs, in order. Raises KafkaException or TimeoutError when the broker is away."""
     topics = admin.list_topics(timeout=TIMEOUT_S).topics

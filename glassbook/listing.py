@@ -19,7 +19,6 @@ from schemas.commands import Genesis
 from schemas.ledger_state import ListedMarket
 from schemas.market import FIXED_FIELDS, Market, terms_problems
 
-DEFAULT_LISTING = Path(__file__).parent.parent / "deploy" / "listing.toml"
 # In the file an asset's decimals stand once, under [assets].
 FROM_ASSETS = {"base_decimals": "base", "quote_decimals": "quote"}
 _TYPES = get_type_hints(Market, include_extras=True)

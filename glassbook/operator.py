@@ -18,9 +18,9 @@ import msgspec
 
 from glassbook.client.keys import Key, load_key, save_key
 from glassbook.errors import GlassbookError
-from glassbook.listing import DEFAULT_LISTING, Change, ExchangeTerms, Listing, changes, order_partitions, read_listing
+from glassbook.listing import Change, ExchangeTerms, Listing, changes, order_partitions, read_listing
 from glassbook.operator_log import Listed, OperatorLog, Place, Record
-from glassbook.settings import Settings
+from glassbook.settings import DEFAULT_LISTING, Settings
 from schemas.commands import Command, Genesis, ListMarket, decode_command, encode_command
 from schemas.ledger_state import ListedMarket
 from schemas.records import SignedCommand

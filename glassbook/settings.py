@@ -20,6 +20,7 @@ HOST = "127.0.0.1"
 # given the broker's very port, connects to itself, and keeps the broker from coming back.
 FIRST_EPHEMERAL_PORT = 32768
 MAX_BROKERS = 3
+DEFAULT_LISTING = Path(__file__).parent.parent / "deploy" / "listing.toml"
 # Broker i listens on kafka_port + 10 i, its controller one above.
 PORT_STEP = 10
 
@@ -38,6 +39,7 @@ class Settings(BaseSettings):
     rate_per_account: int = Field(2_000, ge=1)  # commands and private reads a second, in each gateway process
     rate_per_address: int = Field(10_000, ge=1)  # requests a second
     gateway_processes: int = Field(1, ge=1, le=64)
+    listing: Path = DEFAULT_LISTING  # the markets of a new exchange
     open_registration: bool = True  # anybody may open an account: right on one's own machine, wrong elsewhere
     account_partitions: int = Field(4, ge=1)
     order_partitions: int = Field(8, ge=1)  # at the first start; a listing may ask for more later
@@ -46,7 +48,7 @@ class Settings(BaseSettings):
     session_timeout_ms: int = Field(3000, ge=1000)  # after it a dead stage's partitions go to another member
     disk_reserve_mb: int = Field(512, ge=16)  # below it no start and no new orders
 
-    @field_validator("data_dir", "cache_dir")
+    @field_validator("data_dir", "cache_dir", "listing")
     @classmethod
     def _absolute(cls, path: Path) -> Path:
         return path.expanduser().absolute()

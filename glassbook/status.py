@@ -12,6 +12,7 @@ from glassbook.groups import PartitionPosition
 from glassbook.settings import Settings
 from glassbook.supervision import Supervisor, restarts
 from glassbook.topics_admin import admin_client
+from schemas.topics import DEAD_LETTERS
 
 
 class ProcessStatus(msgspec.Struct, frozen=True):
@@ -27,6 +28,7 @@ class SystemStatus(msgspec.Struct, frozen=True):
     running: bool
     processes: list[ProcessStatus]
     groups: dict[str, list[PartitionPosition]]
+    dead_letters: int  # input records that a stage could not read, since the log began
     kafka_error: str
 
     def to_json(self) -> str:
@@ -43,19 +45,22 @@ def system_status(settings: Settings) -> SystemStatus:
     try:
         found = Supervisor(folder).processes()
     except (OSError, xmlrpc.client.Error):
-        return SystemStatus(running=False, processes=[], groups={}, kafka_error="")
+        return SystemStatus(running=False, processes=[], groups={}, dead_letters=0, kafka_error="")
     again = restarts(folder)
     processes = [ProcessStatus(p.name, p.alive, p.statename, p.pid, p.uptime_s, again[p.name]) for p in found]
+    order = [stage.name for stage in STAGES]
+    processes.sort(key=lambda process: (process.name in order and order.index(process.name) + 1, process.name))
     known = {process.name for process in processes}
     positions: dict[str, list[PartitionPosition]] = {}
-    error = ""
+    dead_letters, error = 0, ""
     try:
         admin = admin_client(settings.bootstrap_servers)
         for stage in STAGES:
             if stage.group and stage.name in known:
                 positions[stage.name] = groups.positions(admin, stage.group, stage.inputs)
+        dead_letters = groups.record_count(admin, DEAD_LETTERS)
     except KafkaException as raised:
         error = raised.args[0].str()
     except TimeoutError:
         error = "it is on its way down or up"
-    return SystemStatus(running=True, processes=processes, groups=positions, kafka_error=error)
+    return SystemStatus(running=True, processes=processes, groups=positions, dead_letters=dead_letters, kafka_error=error)

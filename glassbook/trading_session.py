@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from glassbook.client import calls
 from glassbook.client.calls import Account, Operator
 from glassbook.client.rest import Client, Refusal
-from glassbook.client.signer import Signer
+from glassbook.client.signer import DEFAULT_WINDOW_MS, Signer
 from glassbook.errors import GlassbookError
 from glassbook.key_folder import own_keys
 from glassbook.operator import OperatorFolder
@@ -41,10 +41,11 @@ class Session:
         self._markets = client.send(calls.markets())
         self.exchange = self._markets.exchange
 
-    def account(self) -> Account:
-        """The account of the person's key; a trade key's is the one that it trades for."""
+    def account(self, window_ms: int = DEFAULT_WINDOW_MS) -> Account:
+        """The account of the person's key; a trade key's is the one that it trades for. Its commands are good for
+        `window_ms`."""
         found = own_keys().load(self._key_name)
-        return Account(Signer(found.open(), self.exchange, found.delegation))
+        return Account(Signer(found.open(), self.exchange, found.delegation, window_ms=window_ms))
 
     def operator(self) -> Operator:
         return Operator(OperatorFolder(read_settings().data_dir).key(), self.exchange)

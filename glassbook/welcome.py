@@ -10,12 +10,12 @@ data      {data}    logs: {logs}
 
 A first order, in another terminal:
 
-  .venv/bin/glassbook keys new alice
-  .venv/bin/glassbook account register alice
-  .venv/bin/glassbook deposit alice USDT 1000
-  .venv/bin/glassbook order buy alice BTC/USDT 0.001 --price 50000
-  .venv/bin/glassbook book BTC/USDT
-  .venv/bin/glassbook topic tail orders
+  .venv/bin/glassbook keys new
+  .venv/bin/glassbook account register
+  .venv/bin/glassbook deposit USDT 1000
+  .venv/bin/glassbook order buy BTC-USDT 0.001 --price 50000
+  .venv/bin/glassbook book BTC-USDT
+  .venv/bin/glassbook topic tail accounts -n 3
 
 'glassbook status' shows each stage; Ctrl-C here, or 'make down' there, stops everything.
 """

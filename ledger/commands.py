@@ -32,7 +32,7 @@ from schemas.records import (
     WithdrawalOpened,
 )
 from schemas.refusal import Refused
-from schemas.signing import account_of, parse_key
+from schemas.signing import account_of, check_key
 from schemas.topics import ORDERS
 from stage.partition import Step
 
@@ -188,7 +188,7 @@ def _find(context: CommandContext, order_id: str | None, client_order_id: str | 
 
 def delegate_key(context: CommandContext, command: DelegateKey) -> None:
     account = context.account
-    parse_key(command.trade_key)
+    check_key(command.trade_key)
     if account_of(command.trade_key) == account.account:
         raise Refused(Reason.BAD_COMBINATION, "the root key needs no delegation")
     if command.valid_until_ms <= context.step.time_ms:

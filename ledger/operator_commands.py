@@ -11,7 +11,7 @@ from schemas.market import FIXED_FIELDS, Terms, parse_amount
 from schemas.reasons import Reason
 from schemas.records import AccountRegistered, Deposited, ExchangeStarted, MarketListed, WithdrawalClosed
 from schemas.refusal import Refused
-from schemas.signing import account_of, account_partition, parse_key
+from schemas.signing import account_of, account_partition, check_key
 from schemas.topics import LEDGER
 from stage.engine_version import check_engine_version
 from stage.partition import Step
@@ -88,7 +88,7 @@ def register_account(context: OperatorContext, command: RegisterAccount) -> None
     ledger = context.ledger
     genesis = ledger.genesis
     assert genesis is not None
-    parse_key(command.root_key)
+    check_key(command.root_key)
     if context.key != genesis.operator_key:
         if context.key != command.root_key:
             raise Refused(Reason.NOT_OPERATOR, "signed by neither the operator nor the root key")

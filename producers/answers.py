@@ -3,6 +3,8 @@
 Numbers are decimal strings, times milliseconds since 1970 UTC. Fields without a value are left out.
 """
 
+from typing import Any
+
 from msgspec import Struct
 
 from producers.orders import Fill, Order, OrderStatus
@@ -84,10 +86,10 @@ class CommandAnswer(Struct, frozen=True, omit_defaults=True):
 
 
 class BatchResult(Struct, frozen=True):
-    """`answer` is what the command alone would have been answered with `status`."""
+    """`answer` is what the command alone would have been answered with `status`: an order, a receipt or a problem."""
 
     status: int
-    answer: OrderAnswer | Receipt | dict[str, object]
+    answer: Any
 
 
 class BatchAnswer(Struct, frozen=True):

@@ -34,9 +34,11 @@ async def open_consumer(bootstrap_servers: str, **settings: Any) -> AsyncIterato
 
 
 async def partitions_of(consumer: AIOKafkaConsumer, topics: Sequence[str]) -> list[TopicPartition]:
-    """All partitions of these topics, waiting for the topics to exist. Takes any earlier assignment away."""
-    consumer.assign([TopicPartition(topic, 0) for topic in topics])  # metadata is fetched for assigned topics only
+    """All partitions of these topics, waiting for the topics to exist."""
     while not all(consumer.partitions_for_topic(topic) for topic in topics):
+        # aiokafka gives no other way to be told at once; before an assignment it asks for all topics. Assigning first
+        # would leave an error about a missing position behind, for a later read to trip over.
+        await consumer._client.force_metadata_update()
         await asyncio.sleep(0.05)
     return known_partitions(consumer, topics)
 

@@ -174,22 +174,33 @@ class Order(Struct, kw_only=True):
 
 
 def order_opened(event: OrderOpened, account: str, terms: Terms, time_ms: int) -> Order:
-    return Order(
-        order_id=event.order_id, account=account, client_order_id=event.client_order_id, symbol=event.symbol,
-        side=event.side, type=event.type, time_in_force=event.time_in_force, price=_shortest(event.price), quantity=_shortest(event.quantity),
-        max_quote=_shortest(event.max_quote), valid_until_ms=event.valid_until_ms, post_only=event.post_only, created_ms=time_ms,
-        updated_ms=time_ms, **_scales(terms), fills=[],
-    )  # fmt: skip
+    return _order(event.order_id, account, event, terms, time_ms)
 
 
 def order_of_command(order_id: str, command: NewOrder, terms: Terms | None, time_ms: int) -> Order:
     """The order as its owner signed it, before anything became of it. Without terms if its market isn't listed."""
+    return _order(order_id, command.account, command, terms, time_ms)
+
+
+def _order(order_id: str, account: str, said: OrderOpened | NewOrder, terms: Terms | None, time_ms: int) -> Order:
     return Order(
-        order_id=order_id, account=command.account, client_order_id=command.client_order_id, symbol=command.symbol,
-        side=command.side, type=command.type, time_in_force=command.time_in_force, price=_shortest(command.price),
-        quantity=_shortest(command.quantity), max_quote=_shortest(command.max_quote), valid_until_ms=command.valid_until_ms,
-        post_only=command.post_only, created_ms=time_ms, updated_ms=time_ms, **_scales(terms), fills=[],
-    )  # fmt: skip
+        order_id=order_id,
+        account=account,
+        client_order_id=said.client_order_id,
+        symbol=said.symbol,
+        side=said.side,
+        type=said.type,
+        time_in_force=said.time_in_force,
+        price=_shortest(said.price),
+        quantity=_shortest(said.quantity),
+        max_quote=_shortest(said.max_quote),
+        valid_until_ms=said.valid_until_ms,
+        post_only=said.post_only,
+        created_ms=time_ms,
+        updated_ms=time_ms,
+        fills=[],
+        **_scales(terms),
+    )
 
 
 def order_restored(order_id: str, state: OpenOrder, terms: Terms) -> Order:

@@ -4,7 +4,9 @@ Says what the bytes alone can show. That a trade key was revoked, or an operator
 to a stage's state and is checked there.
 """
 
-from msgspec import DecodeError, Struct
+from functools import lru_cache
+
+from msgspec import Struct
 
 from schemas.commands import (
     AmendOrder,
@@ -35,6 +37,7 @@ from schemas.signing import (
 )
 
 TRADE_KEY_COMMANDS = (NewOrder, CancelOrder, AmendOrder, CancelAll, RevokeKey)
+HASH_LETTERS = 43  # of 32 bytes in base64url
 OPERATOR_COMMANDS = (RegisterAccount, Deposit, SettleWithdrawal, Genesis, ListMarket)
 
 
@@ -87,10 +90,16 @@ def _open_delegation(signed: SignedCommand, command: Command) -> DelegateKey:
 def _hashes(path: MerklePath) -> list[bytes]:
     if not 1 <= path.size <= MAX_BATCH:
         raise Refused(Reason.BAD_SIGNATURE, f"a batch holds 1 to {MAX_BATCH} commands")
-    try:
-        hashes = [decode_bytes(text) for text in path.hashes]
-    except (ValueError, DecodeError) as error:
-        raise Refused(Reason.BAD_SIGNATURE, f"path: {error}") from None
-    if any(len(item) != 32 for item in hashes):
-        raise Refused(Reason.BAD_SIGNATURE, "path: a hash has 32 bytes")
+    hashes: list[bytes] = []
+    for text in path.hashes:
+        if len(text) != HASH_LETTERS:
+            raise Refused(Reason.BAD_SIGNATURE, "path: a hash has 32 bytes")
+        try:
+            hashes.append(_path_hash(text))
+        except ValueError as error:
+            raise Refused(Reason.BAD_SIGNATURE, f"path: {error}") from None
     return hashes
+
+
+# Most hashes of a path stand in other paths of its batch as well.
+_path_hash = lru_cache(maxsize=4096)(decode_bytes)

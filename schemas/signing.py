@@ -76,6 +76,11 @@ def parse_key(text: str) -> tuple[str, bytes]:
     return kind, data
 
 
+def check_key(text: str) -> None:
+    """`Refused(BAD_KEY)` unless this is a key whose signatures can be checked."""
+    _verifier(text)
+
+
 # --- verification
 
 
@@ -156,7 +161,9 @@ def leaf_hash(data: bytes) -> bytes:
     return hashlib.sha256(b"\x00" + data).digest()
 
 
+@lru_cache(maxsize=4096)
 def node_hash(left: bytes, right: bytes) -> bytes:
+    """The paths of a batch meet in the same nodes, so most are remembered."""
     return hashlib.sha256(b"\x01" + left + right).digest()
 
 

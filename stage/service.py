@@ -130,16 +130,17 @@ class StageService:
         # 3. Wait until all of it is acknowledged.
         if records:
             self._log.flush()
-            for owned in self._owned.values():
+            for partition in {record.partition for record in records} & self._owned.keys():
+                owned = self._owned[partition]
                 owned.acknowledged = owned.stage.next_offset
         # 4. Only then commit the input, and only then take snapshots.
         now = self._now_ms()
         if now - self._committed_at_ms >= self._cadence.commit_ms:
             self._commit()
             self._committed_at_ms = now
-        for partition, owned in self._owned.items():
-            if self._is_due(owned, now):
-                self._snapshot(partition, owned)
+            for partition, owned in self._owned.items():
+                if self._is_due(owned, now):
+                    self._snapshot(partition, owned)
         return len(records)
 
     def _feed(self, record: InputRecord) -> None:

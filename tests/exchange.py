@@ -182,7 +182,15 @@ class Exchange:
     def balance(self, signer: Signer, asset: str) -> tuple[int, int]:
         """(free, reserved) in minor units."""
         partition = account_partition(signer.account, self.account_partitions)
+        balance = self.ledger_core(partition).accounts[signer.account].balances.get(asset)
+        return (balance.free, balance.reserved) if balance is not None else (0, 0)
+
+    def ledger_core(self, partition: int) -> LedgerCore:
         core = self.ledger.partitions[partition].core
         assert isinstance(core, LedgerCore)
-        balance = core.accounts[signer.account].balance(asset)
-        return balance.free, balance.reserved
+        return core
+
+    def matcher_core(self, partition: int) -> MatcherCore:
+        core = self.matcher.partitions[partition].core
+        assert isinstance(core, MatcherCore)
+        return core

@@ -137,7 +137,7 @@ def test_an_order_and_a_receipt(me):
 @pytest.mark.parametrize(
     ("status", "body", "headers", "said", "retry"),
     [
-        (409, {"code": "NONCE_REUSED", "title": "Used.", "status": 409, "detail": "7"}, {}, "NONCE_REUSED: Used. (7)", None),
+        (409, {"code": "NONCE_REUSED", "title": "Used.", "detail": "7"}, {}, "NONCE_REUSED: Used. (7)", None),
         (429, {"code": "RATE_LIMITED", "title": "Wait."}, {"Retry-After": "2"}, "RATE_LIMITED: Wait.", 2.0),
         (502, "Bad Gateway", {}, '0: "Bad Gateway"', None),
     ],

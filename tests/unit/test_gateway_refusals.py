@@ -47,8 +47,12 @@ class Scene:
 
     def __init__(self, **world: Any) -> None:
         genesis: dict[str, Any] = {"max_open_orders": 3}
-        markets = [market(), market("HALT-USD", 0, state=MarketState.HALTED), market("FINE-BIG", 0, base_decimals=18,
-                   quote_decimals=18, lot="0.01", min_quantity="0.01", max_quantity="9", price_high="1000000")]  # fmt: skip
+        fine = {"base_decimals": 18, "quote_decimals": 18, "lot": "0.01", "min_quantity": "0.01", "max_quantity": "9"}
+        markets = [
+            market(),
+            market("HALT-USD", 0, state=MarketState.HALTED),
+            market("FINE-BIG", 0, price_high="1000000", **fine),
+        ]
         self.world = GatewayWorld(markets, **(genesis | world))
         self.exchange = self.world.exchange
         self.me, self.other = (self.exchange.open_account(USD="10000", ABC="1000") for _ in range(2))

@@ -5,7 +5,6 @@ import re
 import pytest
 
 from glassbook.listing import (
-    DEFAULT_LISTING,
     BadListing,
     Listing,
     changes,
@@ -14,6 +13,7 @@ from glassbook.listing import (
     read_listing,
 )
 from glassbook.listing_generate import generate
+from glassbook.settings import DEFAULT_LISTING
 from schemas.ledger_state import ListedMarket
 from schemas.market import Terms
 

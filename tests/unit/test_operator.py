@@ -210,7 +210,7 @@ def test_nothing_is_written_if_anything_is_wrong(settings, listing_file):
     listing_file.write_text(
         TWO.replace('tick = "0.01"', 'tick = "0.05"').replace('price_low = "0.01"', 'price_low = "1"')
     )
-    with pytest.raises(BadListing, match="tick is 0.01 on the log and can't become 0.05"):
+    with pytest.raises(BadListing, match=r"tick is 0\.01 on the log and can't become 0\.05"):
         apply_listing(read_listing(listing_file), OperatorFolder(settings.data_dir), log)
     assert len(log.order_of_writes) == before
 

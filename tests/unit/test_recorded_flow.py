@@ -6,7 +6,6 @@ The recording is not in the repository. GLASSBOOK_DATASETS names the folder that
 import csv
 import os
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -37,26 +36,25 @@ def test_the_recorded_orders_give_the_recorded_fills():
     # Whoever buys never sells, so that no order meets one of its own account.
     owners = {"BUY": exchange.open_account(USD="1000000000"), "SELL": exchange.open_account(AMZN="1000000")}
     names: dict[str, str] = {}
-    placed_by: dict[str, Signer] = {}
+    standing: dict[str, tuple[Signer, str]] = {}
     for row in orders:
         name = row["order_id"]
         if row["action"] == "CANCEL":
-            signer = placed_by[name]
-            command = CancelOrder(client_order_id=name, **exchange.window(signer))
+            signer, order_id = standing[name]
+            command = CancelOrder(order_id=order_id, **exchange.window(signer))
             exchange.submit(signer.sign(command), signer.account)
         else:
-            placed_by[name] = owners[row["side"]]
-            names[place(exchange, placed_by[name], row)] = name
+            order_id = place(exchange, owners[row["side"]], row)
+            standing[name], names[order_id] = (owners[row["side"]], order_id), name
         exchange.run()
     got = [(names[t.taker_order_id], names[t.maker_order_id], t.price, int(t.quantity)) for t in exchange.trades()]
     assert got == [(f["taker_id"], f["maker_id"], plain(dollars(f["price_e4"])), int(f["qty"])) for f in fills]
 
 
 def place(exchange: Exchange, signer: Signer, row: dict[str, str]) -> str:
-    more: dict[str, Any] = {"client_order_id": row["order_id"]}
-    if row["type"] == "IOC":
-        more["time_in_force"] = TimeInForce.IOC
-    order = exchange.order(signer, row["side"], row["qty"], dollars(row["price_e4"]), **more)
+    """Returns our id: the recording uses some of its own again after a cancel."""
+    force = TimeInForce.IOC if row["type"] == "IOC" else TimeInForce.GTC
+    order = exchange.order(signer, row["side"], row["qty"], dollars(row["price_e4"]), time_in_force=force)
     return exchange.submit(signer.sign(order), signer.account)
 
 
