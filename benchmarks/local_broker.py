@@ -15,23 +15,35 @@ FIRST_PORT = 24_000
 PORTS = 2 * PORT_STEP
 
 
+def new_cluster(folder: Path, stages: Sequence[Stage] | None = None, **changes: object) -> Cluster:
+    """One broker and these stages (None: all of them) on free ports, not yet started."""
+    first = _free_ports()
+    own: dict[str, object] = {
+        "data_dir": folder,
+        "kafka_port": first,
+        "gateway_port": first + PORTS - 1,
+        "bootstrap_servers": "",
+    }
+    return Cluster(Settings.model_validate(own | changes), 1, stages)
+
+
 @contextmanager
-def local_system(stages: Sequence[Stage] | None = (), **changes: object) -> Iterator[Settings]:
-    """One broker and these stages (None: all of them), stopped at the end; yields its settings."""
+def local_cluster(stages: Sequence[Stage] | None = None, **changes: object) -> Iterator[Cluster]:
+    """The same, running, in a temporary folder; stopped at the end."""
     with tempfile.TemporaryDirectory(prefix="glassbook-benchmark-") as folder:
-        first = _free_ports()
-        own: dict[str, object] = {
-            "data_dir": Path(folder),
-            "kafka_port": first,
-            "gateway_port": first + PORTS - 1,
-            "bootstrap_servers": "",
-        }
-        cluster = Cluster(Settings.model_validate(own | changes), 1, stages)
+        cluster = new_cluster(Path(folder), stages, **changes)
         cluster.start()
         try:
-            yield cluster.settings
+            yield cluster
         finally:
             cluster.stop()
+
+
+@contextmanager
+def local_system(stages: Sequence[Stage] | None = (), **changes: object) -> Iterator[Settings]:
+    """The settings of such a system."""
+    with local_cluster(stages, **changes) as cluster:
+        yield cluster.settings
 
 
 def _free_ports() -> int:

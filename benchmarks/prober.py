@@ -9,6 +9,8 @@ import random
 import signal
 import time
 from collections.abc import Sequence
+from decimal import ROUND_CEILING, Decimal
+from typing import Any
 
 import httpx
 import msgspec
@@ -35,18 +37,19 @@ class Prober:
         self._cluster = cluster
         self._random = random.Random(seed)
         self._http = httpx.AsyncClient(base_url=cluster.settings.gateway_url, timeout=LIMIT_S)
-        self._prices: dict[str, tuple[str, str]] = {}  # symbol -> quantity and price of an order that meets nobody
+        self._sizes: dict[str, tuple[Decimal, Decimal]] = {}  # symbol -> quantity and price
         self._signer: Signer
 
     async def open(self) -> None:
         listed = (await self._http.get("/api/v1/markets")).json()
-        self._prices = {m["symbol"]: _out_of_the_way(m) for m in listed["markets"]}
+        markets = [entry["market"] for entry in listed["markets"]]
+        self._sizes = {market["symbol"]: _smallest(market) for market in markets}
         self._signer = Signer(Key.new(), listed["exchange"], window_ms=WINDOW_MS)
         exchange, account = self._signer.exchange, self._signer.account
         operator = OperatorFolder(self._cluster.settings.data_dir).key()
         register = RegisterAccount(exchange=exchange, root_key=self._signer.key.public, time_ms=now_ms())
         await self._outcome("/api/v1/accounts", msgspec.json.encode(sign_command(register, self._signer.key)))
-        for asset in sorted({market["quote"] for market in listed["markets"]}):
+        for asset in sorted({market["quote"] for market in markets}):
             deposit = Deposit(
                 exchange=exchange, account=account, asset=asset, amount="1000000", transfer_id=asset, time_ms=now_ms()
             )
@@ -69,7 +72,7 @@ class Prober:
         return time.perf_counter() - struck
 
     async def until_trading(self) -> None:
-        markets = self._random.sample(sorted(self._prices), PROBED_MARKETS)
+        markets = self._random.sample(sorted(self._sizes), PROBED_MARKETS)
         async with asyncio.timeout(LIMIT_S):
             await asyncio.gather(*(self._outcome("/api/v1/orders", self._order(symbol)) for symbol in markets))
 
@@ -85,11 +88,11 @@ class Prober:
             await self._outcome("/api/v1/orders", body)
             return (time.perf_counter() - sent) * 1000
 
-        symbols, start = sorted(self._prices), time.perf_counter()
+        symbols, start = sorted(self._sizes), time.perf_counter()
         return await asyncio.gather(*(send(number) for number in range(int(per_second * seconds))))
 
     def _order(self, symbol: str) -> bytes:
-        quantity, price = self._prices[symbol]
+        quantity, price = self._sizes[symbol]
         order = self._signer.limit_order(symbol, "BUY", quantity, price, time_in_force="IOC")
         return msgspec.json.encode(self._signer.sign(order))
 
@@ -105,3 +108,10 @@ class Prober:
                     raise RuntimeError(response.text)
                 return
             await asyncio.sleep(RETRY_S)
+
+
+def _smallest(market: dict[str, Any]) -> tuple[Decimal, Decimal]:
+    """Quantity and price of the smallest order at the lowest price."""
+    price, lot = Decimal(market["price_low"]), Decimal(market["lot"])
+    lots = max(Decimal(market["min_quantity"]), Decimal(market["min_notional"]) / price) / lot
+    return lots.to_integral_value(ROUND_CEILING) * lot, price

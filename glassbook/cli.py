@@ -5,6 +5,7 @@ from importlib.util import find_spec
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from glassbook import cli_cluster, cli_topic
 from glassbook.errors import GlassbookError
@@ -31,5 +32,5 @@ def app() -> None:
     try:
         app_of_commands()
     except GlassbookError as error:
-        Console(stderr=True, soft_wrap=True).print(f"[red]error:[/red] {error}", highlight=False, markup=True)
+        Console(stderr=True, soft_wrap=True).print(f"[red]error:[/red] {escape(str(error))}", highlight=False)
         sys.exit(1)

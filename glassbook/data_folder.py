@@ -21,6 +21,7 @@ class Instance(msgspec.Struct, frozen=True):
     id: str
     kafka_cluster_id: str
     brokers: int
+    account_partitions: int = 4  # an account's partition follows from its id and this: it holds for the log's life
 
 
 @dataclass(frozen=True)
@@ -71,11 +72,11 @@ class DataFolder:
         instance = self.instance()
         return None if instance is None else instance.brokers
 
-    def create_instance(self, brokers: int) -> Instance:
+    def create_instance(self, brokers: int, account_partitions: int = 4) -> Instance:
         cluster_id = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         if cluster_id.startswith("-"):  # Kafka's tools would take it for an option
             cluster_id = "A" + cluster_id[1:]
-        instance = Instance(uuid.uuid4().hex, cluster_id, brokers)
+        instance = Instance(uuid.uuid4().hex, cluster_id, brokers, account_partitions)
         draft = self.instance_file.with_suffix(".draft")
         with draft.open("wb") as file:
             file.write(msgspec.json.encode(instance))

@@ -56,11 +56,16 @@ def holder(folder: DataFolder) -> int | None:
     return None
 
 
-def check_instance(folder: DataFolder, brokers: int | None) -> Instance:
+def check_instance(folder: DataFolder, brokers: int | None, account_partitions: int) -> Instance:
     """The instance of this data folder, made at the first start; `brokers` is what was asked for, if anything."""
     instance = folder.instance()
     if instance is None:
-        return folder.create_instance(brokers or 1)
+        return folder.create_instance(brokers or 1, account_partitions)
+    if account_partitions != instance.account_partitions:
+        raise GlassbookError(
+            f"{folder.root} was set up with GLASSBOOK_ACCOUNT_PARTITIONS={instance.account_partitions}, which can't be"
+            " changed: set it back, or set GLASSBOOK_DATA_DIR to a new folder"
+        )
     if brokers is not None and brokers != instance.brokers:
         raise GlassbookError(
             f"{folder.root} was set up with --brokers {instance.brokers}, which can't be changed: leave"

@@ -63,4 +63,4 @@ def system_status(settings: Settings) -> SystemStatus:
         error = raised.args[0].str()
     except TimeoutError:
         error = "it is on its way down or up"
-    return SystemStatus(running=True, processes=processes, groups=positions, dead_letters=dead_letters, kafka_error=error)
+    return SystemStatus(True, processes, positions, dead_letters, error)

@@ -54,10 +54,10 @@ def build(place: Place, limits: GatewayLimits) -> FastAPI:
             servers, LedgerProjection(view, entries, waiting, health), health.parts[Part.LEDGER], host_time_ms,
             fetch_max_wait_ms=500,
         ),
-        # Some milliseconds late, so that a busy market costs a fetch for many records and not for each.
+        # Up to 50 ms late, so that a busy market costs a fetch for many records and not for each.
         Part.MARKET: Follower(
             servers, MarketProjection(market), health.parts[Part.MARKET], host_time_ms,
-            fetch_min_bytes=64 * 1024, fetch_max_wait_ms=20,
+            fetch_min_bytes=64 * 1024, fetch_max_wait_ms=50,
         ),
     }  # fmt: skip
     monitor = Monitor(servers, health, log, followers, time.monotonic)

@@ -30,7 +30,7 @@ from simulator.topic_reader import read_topics
 from stage.partition import decode_state
 from stage.snapshots import newest_snapshots
 
-STAGES = ("matcher", "ledger", "producers", "broker-1")
+STAGES = ("matcher", "ledger", "producers")
 SECOND_MEMBERS = ("ledger", "matcher")
 RECOVERY_LIMIT_S = 60.0
 
@@ -45,7 +45,12 @@ class Plan(Struct, frozen=True):
     symbols: int = 20
     partitions: int = 8
     stop: bool = False
+    brokers: int = 1
     seed: int = 1
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        return (*STAGES, *(f"broker-{number}" for number in range(1, self.brokers + 1)))
 
 
 class Strike(Struct):
@@ -80,7 +85,7 @@ class Report(Struct):
 
 def run_campaign(settings: Settings, plan: Plan) -> Report:
     """Starts a system on `settings`, plays the plan, stops it, and audits its log."""
-    cluster = Cluster(settings)
+    cluster = Cluster(settings, plan.brokers)
     started = time.monotonic()
     try:
         cluster.start()
@@ -126,7 +131,7 @@ async def _play(cluster: Cluster, plan: Plan) -> tuple[list[Strike], Load]:
 
 
 async def _strike(cluster: Cluster, plan: Plan, number: int, load: Load) -> Strike:
-    target = STAGES[number % len(STAGES)]
+    target = plan.targets[number % len(plan.targets)]
     pid = next(process.pid for process in cluster.supervisor.processes() if process.name == target)
     logger.info("strike", number=number, target=target, pid=pid, stop=plan.stop)
     struck = time.monotonic()

@@ -203,5 +203,11 @@ def test_the_number_of_brokers_is_fixed_at_the_first_start(line: CommandLine) ->
     assert "--brokers 3" in line.refuses("up", "--brokers", "2")
 
 
+def test_the_partitions_of_accounts_are_fixed_at_the_first_start(line: CommandLine) -> None:
+    line.data.make_folders()
+    line.data.create_instance(brokers=1)
+    assert "GLASSBOOK_ACCOUNT_PARTITIONS=4" in line.refuses("up", account_partitions=8)
+
+
 def test_a_wrong_setting_is_named(line: CommandLine) -> None:
     assert "GLASSBOOK_KAFKA_PORT is '40000'" in line.refuses("status", kafka_port=40000)
