@@ -46,7 +46,8 @@ lint: $(INSTALLED) ## ruff and mypy
 	$(BIN)/mypy
 
 faults: $(INSTALLED) ## the long fault runs: seeded simulations, then kills of the real thing
-	$(BIN)/python -m simulator faults $(ARGS)
+	$(BIN)/python -m simulator faults
+	$(BIN)/python -m simulator broker-faults
 
 bench: $(INSTALLED) ## all benchmarks
 	$(BIN)/python -m benchmarks all $(ARGS)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from benchmarks import engine, stage
+from benchmarks import engine, latency, stage
 
 app = typer.Typer(help="How fast Glassbook is on this machine.", no_args_is_help=True, add_completion=False)
 
@@ -23,6 +23,25 @@ def engine_command(seconds: Seconds = 20, seed: Seed = 1, json: Json = False) ->
 def stage_command(seconds: Seconds = 20, seed: Seed = 1, json: Json = False) -> None:
     """The matcher's process on a real broker: signed orders in, trades out."""
     stage.run(seconds, seed, json)
+
+
+@app.command("latency")
+def latency_command(
+    seconds: Seconds = 20,
+    seed: Seed = 1,
+    json: Json = False,
+    url: Annotated[str | None, typer.Option(help="A running gateway; otherwise a system of its own is started.")] = None,
+    per_s: Annotated[float, typer.Option(help="Orders a second.", min=0.1)] = latency.ORDERS_PER_S,
+) -> None:
+    """From an order's HTTP request to its final answer, through gateway, ledger and matcher."""
+    latency.run(seconds, seed, json, url, per_s)
+
+
+@app.command("all")
+def all_command(seconds: Seconds = 20, seed: Seed = 1, json: Json = False) -> None:
+    """One after another, each for so many seconds."""
+    for benchmark in (engine.run, stage.run, latency.run):
+        benchmark(seconds, seed, json)
 
 
 @app.callback()

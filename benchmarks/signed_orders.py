@@ -6,6 +6,7 @@ The ledger is made up, the signatures are real: one for each command, or one for
 import time
 from collections.abc import Iterable, Iterator
 from itertools import count, groupby, islice
+from typing import Any
 
 from msgspec import Raw
 
@@ -105,7 +106,7 @@ class SignedFlow:
             yield self._funded(operation, signed)
 
     def _funded(self, operation: Operation, signed: SignedCommand) -> bytes:
-        """A new order's id is its command's; a cancel has one of its own and names the order's."""
+        """A new order's id is its command's; a cancel has one of its own, and names the order's."""
         sequence = next(self._sequence)
         placed = isinstance(operation, Place)
         return encode(
@@ -119,7 +120,7 @@ class SignedFlow:
 
     def _command(self, operation: Operation) -> Command:
         self._nonce += 1
-        common = dict(
+        common: dict[str, Any] = dict(
             exchange=EXCHANGE, account=operation.account, nonce=self._nonce, time_ms=self._now_ms,
             deadline_ms=self._now_ms + DEADLINE_MS,
         )  # fmt: skip

@@ -117,7 +117,7 @@ def _trades(settings: Settings, partition: int) -> Iterator[tuple[int, bytes]]:
     try:
         while time.monotonic() < deadline:
             for message in consumer.consume(100_000, 0.5):
-                yield message.timestamp()[1], message.value()
+                yield message.timestamp()[1], message.value() or b""
         raise TimeoutError(f"the matcher didn't come to the end of its orders within {PATIENCE_S} s")
     finally:
         consumer.close()

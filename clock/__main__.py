@@ -11,7 +11,7 @@ import structlog
 from confluent_kafka import KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 
-from glassbook.settings import Settings
+from glassbook.stage_settings import stage_settings
 from schemas.codec import encode
 from schemas.records import Tick
 from schemas.topics import ORDERS
@@ -23,7 +23,7 @@ logger = structlog.get_logger()
 
 
 def main() -> int:
-    bootstrap = Settings().bootstrap_servers
+    bootstrap = stage_settings().bootstrap_servers
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())

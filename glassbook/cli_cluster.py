@@ -147,7 +147,6 @@ def down() -> None:
 def _wait_until_ended(folder: DataFolder) -> None:
     deadline, ended = time.monotonic() + STOP_S, 0.0
     while (now := time.monotonic()) < deadline:
-        Supervisor(folder).answers()  # wakes it up: it looks after its children only once a second
         instance, holder = folder.instance(), preflight.holder(folder)
         if instance is None or not leftovers.find(instance.id):
             if holder is None:

@@ -207,7 +207,6 @@ class Cluster:
         deadline = time.monotonic() + patience_s
         while reason := unready():
             self.check_alive()
-            self.supervisor.answers()  # wakes it up: it looks after its children only once a second
             dying = [name for name, count in restarts(self.folder).items() if count >= HOPELESS_RESTARTS]
             if dying or time.monotonic() > deadline:
                 culprit = dying[0] if dying else program
@@ -241,7 +240,6 @@ class Cluster:
                 process.send_signal(signal.SIGTERM)  # supervisord's own orderly stop
             deadline = time.monotonic() + STOP_S
             while process.poll() is None and time.monotonic() < deadline:
-                self.supervisor.answers()  # wakes it up: it looks after its children only once a second
                 time.sleep(POLL_S)
             process.kill()
             process.wait()

@@ -8,7 +8,6 @@ import http.client
 import os
 import pwd
 import re
-import resource
 import subprocess
 import sys
 import xmlrpc.client
@@ -25,8 +24,6 @@ from glassbook.data_folder import DataFolder
 
 LOG_BYTES = 10 * 1024 * 1024
 LOG_BACKUPS = 3
-# supervisord gives its children its own limit on open files; a broker holds several for each partition.
-OPEN_FILES = 65536
 # Every process of an instance carries these, and by them `glassbook down` knows it from a stranger's.
 INSTANCE_VARIABLE = "GLASSBOOK_INSTANCE"
 PROGRAM_VARIABLE = "GLASSBOOK_PROGRAM"
@@ -69,8 +66,6 @@ class ProcessInfo(msgspec.Struct, frozen=True):
 
 
 def configuration(folder: DataFolder, groups: Sequence[Group]) -> str:
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    open_files = OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES)
     sections = [
         _section(
             "supervisord",
@@ -82,7 +77,6 @@ def configuration(folder: DataFolder, groups: Sequence[Group]) -> str:
             logfile_backups=LOG_BACKUPS,
             pidfile=Path("run/supervisor.pid"),
             childlogdir=_relative(folder, folder.logs),
-            minfds=max(soft if soft != resource.RLIM_INFINITY else 0, open_files),
         ),
         _section("unix_http_server", file=folder.socket, chmod="0700"),
         "[rpcinterface:supervisor]\nsupervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface\n",
@@ -101,9 +95,9 @@ def _program_section(folder: DataFolder, program: Program) -> str:
         environment=f'{PROGRAM_VARIABLE}="{program.name}"',
         autostart=str(program.autostart).lower(),
         autorestart="true",
-        # startsecs=0 counts every process as started, so that it is started again within a second of its death, each
-        # time. With more, a process that dies early waits 1, 2, 3... seconds and is given up on in the end: after an
-        # hour without a disk a stage would be gone for good.
+        # startsecs=0 counts every process as started, so that it is started again at once, each time. With more, a
+        # process that dies early waits 1, 2, 3... seconds and is given up on in the end: after an hour without a disk
+        # a stage would be gone for good.
         startsecs=0,
         startretries=1_000_000,
         stopsignal="TERM",
@@ -135,7 +129,7 @@ def _quoted(word: str) -> str:
 def start_supervisor(folder: DataFolder, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
     """Start supervisord, away from the terminal: Ctrl-C is for `up` alone, which then stops all in order."""
     folder.socket.unlink(missing_ok=True)
-    command = [sys.executable, "-P", "-W", "ignore", "-m", "supervisor.supervisord", "-n"]
+    command = [sys.executable, "-P", "-W", "ignore", "-m", "glassbook.supervisord", "-n"]
     return subprocess.Popen(
         [*command, "-c", str(folder.supervisor_config)],
         env=dict(environment),

@@ -1,19 +1,23 @@
 """`python -m glassbook.supervisord OPTIONS`: supervisord, which sees at once that one of its children has ended.
 
 By itself it looks after them once a second: a Python program takes signals up again where it waited, so SIGCHLD doesn't
-wake it. Here every signal does, through a pipe.
+wake it. Here every signal does, through a pipe. A child that dies again and again is started at its old pace, so that it
+doesn't take the machine for itself.
 """
 
 import contextlib
 import os
 import resource
 import signal
+import time
+from collections import deque
 
 from supervisor import poller, supervisord
 
 # Children inherit it: a broker holds several files for each partition. supervisord's own `minfds` would do as well, but
 # it closes that many descriptors, one by one, for every child.
 OPEN_FILES = 65536
+BURST = 4  # starts in so many seconds that are done at once
 
 
 class PromptPoller(poller.Poller):  # type: ignore[misc]
@@ -26,15 +30,20 @@ class PromptPoller(poller.Poller):  # type: ignore[misc]
         os.set_blocking(wake, False)
         signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
         self._again = False
+        self._hurried = deque[float](maxlen=BURST)
 
     def poll(self, timeout: float) -> tuple[list[int], list[int]]:
+        now = time.monotonic()
+        if len(self._hurried) < BURST or now - self._hurried[0] > BURST:
+            self.register_readable(self._signalled)
+        elif self._signalled in self.readables:
+            self.unregister_readable(self._signalled)
         # What ended is noticed behind a poll, and started again behind the next: that one must not wait either.
-        timeout, self._again = (0 if self._again else timeout), False
-        self.register_readable(self._signalled)
-        readable, writable = super().poll(timeout)
-        if self._signalled in readable:
+        readable, writable = super().poll(0 if self._again else timeout)
+        self._again = self._signalled in readable
+        if self._again:
+            self._hurried.append(now)
             readable.remove(self._signalled)
-            self._again = True
             with contextlib.suppress(BlockingIOError):
                 os.read(self._signalled, 4096)
         return readable, writable

@@ -2,21 +2,14 @@
 
 import sys
 
-from glassbook.settings import Settings
+from glassbook.stage_settings import stage_settings
 from ledger.core import LedgerCore
 from schemas.topics import LEDGER
 from stage.run import run_stage
 
 
 def main() -> int:
-    settings = Settings()
-    return run_stage(
-        LedgerCore,
-        (LEDGER,),
-        bootstrap=settings.bootstrap_servers,
-        member=settings.member,
-        session_timeout_ms=settings.session_timeout_ms,
-    )
+    return run_stage(LedgerCore, (LEDGER,), **stage_settings()._asdict())
 
 
 if __name__ == "__main__":

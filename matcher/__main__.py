@@ -2,21 +2,14 @@
 
 import sys
 
-from glassbook.settings import Settings
+from glassbook.stage_settings import stage_settings
 from matcher.core import MatcherCore
 from schemas.topics import DEPTH, TRADES
 from stage.run import run_stage
 
 
 def main() -> int:
-    settings = Settings()
-    return run_stage(
-        MatcherCore,
-        (TRADES, DEPTH),
-        bootstrap=settings.bootstrap_servers,
-        member=settings.member,
-        session_timeout_ms=settings.session_timeout_ms,
-    )
+    return run_stage(MatcherCore, (TRADES, DEPTH), **stage_settings()._asdict())
 
 
 if __name__ == "__main__":

@@ -72,11 +72,12 @@ class Health:
 
     def check_command(self, now: float, grows: bool) -> None:
         """Refuses a command before anything is sent, where it is known that the log can't take it."""
+        # A full disk is said first: it is why the log may not answer, and what helps.
+        if grows and self.disk_full is not None:
+            raise Refused(Reason.STORAGE_FULL, self.disk_full)
         self.check_read(Part.LEDGER, now)
         if not self.is_log_reachable(now) or not self.producer_open:
             raise Refused(Reason.LOG_UNAVAILABLE)
-        if grows and self.disk_full is not None:
-            raise Refused(Reason.STORAGE_FULL, self.disk_full)
 
     def check_read(self, part: Part, now: float) -> None:
         """Refuses to answer from a view that is not, or no longer, the log's."""
@@ -84,7 +85,6 @@ class Health:
             raise Refused(Reason.NOT_READY, "no genesis record read")
         freshness = self.parts[part]
         if not freshness.is_fresh(now):
-            known = freshness.fresh_at is not None
-            lost = known and not self.is_log_reachable(now)
-            reason = Reason.LOG_UNAVAILABLE if lost else Reason.NOT_READY
-            raise Refused(reason, f"{part}: {freshness.behind} records behind")
+            if freshness.fresh_at is not None and not self.is_log_reachable(now):
+                raise Refused(Reason.LOG_UNAVAILABLE, "the log does not answer")
+            raise Refused(Reason.NOT_READY, f"{part}: {freshness.behind} records behind")

@@ -39,8 +39,9 @@ class Limiter:
 
 
 class OneLoopStorage(Storage):
-    """Windows in memory for a single event loop: no locks. The library's own storage starts a thread for its clean-up up
-    to a hundred times a second, which cost a tenth of a request. Here windows that are over go when there are many."""
+    """Windows in memory for a single event loop, without locks. The library's own storage cleans up in a new thread, up
+    to a hundred times a second, which cost a tenth of a request; here windows that are over go when there are many.
+    """
 
     STORAGE_SCHEME = ["one-loop"]  # noqa: RUF012  # the library declares it so
 

@@ -1,13 +1,18 @@
 """`python -m simulator`: trials of the whole exchange."""
 
 import traceback
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.progress import Progress
 
+from simulator.broker_faults import Plan, Report
+from simulator.broker_faults import run_campaign as run_broker_campaign
 from simulator.faults import Campaign, quiet, run_campaign, run_seed
+from simulator.own_system import own_settings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Trials of the whole exchange.")
 console = Console()
@@ -46,6 +51,51 @@ def faults(
     for failure in campaign.failures[:20]:
         console.print(f"seed {failure.seed}: {failure.why}\n  again: python -m simulator faults --seed {failure.seed}")
     raise typer.Exit(1 if campaign.failures else 0)
+
+
+@app.command("broker-faults")
+def broker_faults(
+    orders: Annotated[int, typer.Option(min=100, help="New orders of each campaign; cancels come on top.")] = 100_000,
+    strikes: Annotated[int, typer.Option(min=1, help="Processes struck in each campaign.")] = 24,
+    brokers: Annotated[int, typer.Option(min=1, max=3, help="One, or three that stand in for each other.")] = 1,
+    seed: Annotated[int, typer.Option(help="Of the load; kills and their moments are real.")] = 1,
+) -> None:
+    """Kill, then stop and wake, the processes of a real system under load, and audit its log by a clean replay.
+
+    Examples:
+
+      python -m simulator broker-faults
+
+      python -m simulator broker-faults --orders 10000 --strikes 8
+    """
+    exact = True
+    for stop in (False, True):
+        plan = Plan(orders=orders, strikes=strikes, stop=stop, brokers=brokers, seed=seed)
+        console.print(f"{strikes} processes {'stopped and continued' if stop else 'killed'} under {orders:,} orders")
+        with TemporaryDirectory(prefix="glassbook-faults-") as folder:
+            report = run_broker_campaign(own_settings(Path(folder)), plan)
+        _print_report(report)
+        exact = exact and report.exact
+    raise typer.Exit(0 if exact else 1)
+
+
+def _print_report(report: Report) -> None:
+    load = report.load
+    console.print(
+        f"{load.acknowledged:,} orders and {load.cancels:,} cancels acknowledged, {load.resent_batches:,} batches sent"
+        f" again, {report.trades:,} trades, {report.seconds:.0f} s with start and audit"
+    )
+    for target in report.plan.targets:
+        times = sorted(strike.recovery_s for strike in report.strikes if strike.target == target)
+        if times:
+            console.print(f"  {target}: trading again after {times[len(times) // 2]:.1f} s, at most {times[-1]:.1f} s")
+    console.print(
+        f"{report.without_outcome} acknowledged without outcome, {len(report.differences)} records and"
+        f" {len(report.state_differences)} states differ from the clean replay, {report.repeats:,} repeats,"
+        f" {report.public_repeats:,} of them on public topics: {'exact' if report.exact else 'NOT EXACT'}"
+    )
+    for difference in [*report.differences, *report.state_differences][:20]:
+        console.print(f"  {difference}", markup=False)
 
 
 def _replay(seed: int) -> int:

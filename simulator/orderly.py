@@ -12,9 +12,11 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from schemas.topics import PUBLIC_TOPICS
+from schemas.codec import encode
+from schemas.records import Tick
+from schemas.topics import ORDERS, PUBLIC_TOPICS
 from simulator.memory_log import Cluster
-from simulator.workload import Workload
+from simulator.workload import Delivery, Workload
 from simulator.world import Group, Odds, SimulationFailed, World, open_partition
 from stage.service import StageService
 
@@ -40,11 +42,14 @@ def compare_with_undisturbed(random: Random, workload: Workload, make_service: A
 def _run(random: Random, workload: Workload, odds: Odds, make_service: Any) -> World:
     world = World(random, workload, odds, make_service)
     for start in range(0, len(workload.commands), COMMANDS_A_ROUND):
+        # A repeat moves the matcher's time on like any record, so the time of each round begins with a tick.
+        world.cluster.now_ms += 20
+        for partition in world.matcher.owners:
+            world.append(Delivery(ORDERS, partition, encode(Tick())))
         for delivery in workload.commands[start : start + COMMANDS_A_ROUND]:
             world.append(delivery)
         while sum(_settle(world, group, partition) for group in world.groups for partition in group.owners):
             pass
-        world.cluster.now_ms += 20
     return world
 
 

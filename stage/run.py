@@ -19,7 +19,7 @@ def run_stage(
     make_core: Callable[[int], Core],
     public_outputs: Sequence[str],
     *,
-    bootstrap: str,
+    bootstrap_servers: str,
     member: str,
     session_timeout_ms: int,
     cadence: Cadence | None = None,
@@ -33,7 +33,7 @@ def run_stage(
         ]
     )
     core = make_core(0)
-    log = KafkaLog(bootstrap, core.stage, core.input_topic, member, session_timeout_ms)
+    log = KafkaLog(bootstrap_servers, core.stage, core.input_topic, member, session_timeout_ms)
     service = StageService(make_core, public_outputs, log, lambda: time.monotonic_ns() // 1_000_000, cadence)
     stopping = False
 

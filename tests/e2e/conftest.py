@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from glassbook.cluster import Cluster
-from tests.conftest import cluster_settings
+from simulator.own_system import own_settings
 
 RunCommand = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -17,7 +17,7 @@ RunCommand = Callable[..., subprocess.CompletedProcess[str]]
 @pytest.fixture(scope="session")
 def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """A running exchange with the default listing. Tests use a market of their own each."""
-    cluster = Cluster(cluster_settings(tmp_path_factory.mktemp("exchange")))
+    cluster = Cluster(own_settings(tmp_path_factory.mktemp("exchange")))
     cluster.start()
     yield cluster
     cluster.stop()

@@ -21,7 +21,7 @@ from glassbook.settings import Settings
 from glassbook.supervision import INSTANCE_VARIABLE
 from glassbook.topics_admin import create_topics, wait_for_brokers
 from schemas.topics import Topic
-from tests.conftest import cluster_settings
+from simulator.own_system import own_settings
 
 SECOND_START_S = 15
 DEADLINE_S = 40
@@ -90,7 +90,7 @@ class CommandLine:
 
 @pytest.fixture
 def line(tmp_path: Path) -> Iterator[CommandLine]:
-    command_line = CommandLine(cluster_settings(tmp_path / "data folder 100%"), tmp_path)
+    command_line = CommandLine(own_settings(tmp_path / "data folder 100%"), tmp_path)
     yield command_line
     command_line.close()
 

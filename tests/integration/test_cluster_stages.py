@@ -14,7 +14,7 @@ from glassbook.cluster import Cluster, Stage
 from glassbook.errors import GlassbookError
 from glassbook.topics_admin import admin_client, create_topics
 from schemas.topics import Topic
-from tests.conftest import cluster_settings
+from simulator.own_system import own_settings
 
 ORDER_PARTITIONS = 3
 READING = Stage("reading", "tests.integration.reading_stage", group="reading", inputs=("orders",))
@@ -36,7 +36,7 @@ def make_cluster(tmp_path: Path) -> Iterator[Callable[..., Cluster]]:
     made: list[Cluster] = []
 
     def make(*stages: Stage) -> Cluster:
-        made.append(SmallCluster(cluster_settings(tmp_path / "data"), 1, stages))
+        made.append(SmallCluster(own_settings(tmp_path / "data"), 1, stages))
         return made[-1]
 
     yield make

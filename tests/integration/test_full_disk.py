@@ -11,7 +11,7 @@ from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartit
 from glassbook.cluster import Cluster
 from glassbook.topics_admin import create_topics
 from schemas.topics import Topic
-from tests.conftest import cluster_settings
+from simulator.own_system import own_settings
 
 DISK_MB = 200
 DEADLINE_S = 40
@@ -31,7 +31,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def cluster(small_disk: Path) -> Iterator[Cluster]:
-    cluster = Cluster(cluster_settings(small_disk / "data"), 1, stages=())
+    cluster = Cluster(own_settings(small_disk / "data"), 1, stages=())
     cluster.start()
     yield cluster
     cluster.stop()

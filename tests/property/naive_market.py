@@ -42,7 +42,9 @@ class NaiveMarket:
 
     # --- what comes in
 
-    def submit(self, order: NaiveOrder, limit: int | None, force: str, budget: int | None, no_quantity: bool) -> list[Event]:
+    def submit(
+        self, order: NaiveOrder, limit: int | None, force: str, budget: int | None, no_quantity: bool
+    ) -> list[Event]:
         if order.post_only and any(self.may_trade(order, limit, other) for other in self.opposite(order)):
             return [("closed", order.name, "REJECTED", "WOULD_TAKE")]
         before = deepcopy(self.orders)
@@ -56,7 +58,8 @@ class NaiveMarket:
             events.append(("closed", order.name, "EXPIRED", "SELF_TRADE"))
         elif order.left == 0:
             by_trade = events[-1][0] == "fill" or events[-1][:3] == ("closed", events[-1][1], "FILLED")
-            events.append(("closed", order.name, "FILLED", None) if by_trade else ("closed", order.name, "EXPIRED", "SELF_TRADE"))
+            why = ("FILLED", None) if by_trade else ("EXPIRED", "SELF_TRADE")
+            events.append(("closed", order.name, *why))
         elif force in ("GTC", "GTD"):
             self.orders.append(order)
             events.append(("rested", order.name, order.left))

@@ -23,8 +23,9 @@ names = st.integers(0, 40)
 accounts = st.sampled_from("abc")
 modes = st.sampled_from(list(SelfTrade))
 limit_orders = st.tuples(
-    st.just("limit"), accounts, st.booleans(), prices, lots, st.sampled_from(list(TimeInForce)), modes, st.booleans(), FEES
-)
+    st.just("limit"), accounts, st.booleans(), prices, lots, st.sampled_from(list(TimeInForce)), modes, st.booleans(),
+    FEES,
+)  # fmt: skip
 market_orders = st.tuples(
     st.just("market"), accounts, st.booleans(), st.none() | lots, st.none() | st.integers(1, 900),
     st.sampled_from([TimeInForce.IOC, TimeInForce.FOK]), modes, FEES,
@@ -52,14 +53,14 @@ class Pair:
             case ("limit", account, buys, price, lots, force, mode, post_only, fees):
                 post_only = post_only and force in (TimeInForce.GTC, TimeInForce.GTD)
                 return self.submit(account, buys, price, lots, None, force, mode, post_only, fees)
-            case ("market", account, buys, lots, budget, force, mode, fees):
+            case ("market", account, buys, size, budget, force, mode, fees):
                 if buys and budget is None:
                     budget = 50
-                if not buys and lots is None:
-                    lots = 3
-                if lots is None and mode is SelfTrade.DECREMENT:
+                if not buys and size is None:
+                    size = 3
+                if size is None and mode is SelfTrade.DECREMENT:
                     mode = SelfTrade.EXPIRE_TAKER
-                return self.submit(account, buys, None, lots, budget, force, mode, False, fees)
+                return self.submit(account, buys, None, size, budget, force, mode, False, fees)
             case ("cancel", name):
                 order = self.resting.orders.get(str(name))
                 return plain(self.engine.cancel(order, "c") if order else []), self.naive.cancel(str(name))
@@ -134,8 +135,8 @@ def random_operations(seed: int, count: int) -> list[tuple[Any, ...]]:
             return "limit", account, buys, price, size, force, mode, random.random() < 0.2, fees
         if chance < 0.8:
             force = random.choice([TimeInForce.IOC, TimeInForce.FOK])
-            size, budget = random.choice([None, random.randint(1, 30)]), random.choice([None, random.randint(1, 900)])
-            return "market", account, buys, size, budget, force, mode, fees
+            total, budget = random.choice([None, random.randint(1, 30)]), random.choice([None, random.randint(1, 900)])
+            return "market", account, buys, total, budget, force, mode, fees
         if chance < 0.9:
             return "cancel", random.randint(max(0, count // 2 - 30), count)
         return "amend", random.randint(0, count), random.randint(1, 12), random.randint(1, 9)

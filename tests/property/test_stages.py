@@ -22,7 +22,11 @@ from stage.partition import StagePartition, decode_state, encode_state
 from stage.service import Cadence, StageService
 
 SEEDS = range(12)
-STAGES = [("ledger", LedgerCore, (LEDGER,)), ("matcher", MatcherCore, (TRADES, DEPTH))]
+CoreType = type[LedgerCore] | type[MatcherCore]
+STAGES: list[tuple[str, CoreType, tuple[str, ...]]] = [
+    ("ledger", LedgerCore, (LEDGER,)),
+    ("matcher", MatcherCore, (TRADES, DEPTH)),
+]
 
 
 @pytest.fixture(autouse=True)
@@ -41,7 +45,7 @@ def undisturbed(seed: int) -> Cluster:
     return world.cluster
 
 
-def inputs(cluster: Cluster, core_type: type) -> list[tuple[int, list[StoredRecord]]]:
+def inputs(cluster: Cluster, core_type: CoreType) -> list[tuple[int, list[StoredRecord]]]:
     return [(p, records) for (topic, p), records in cluster.records.items() if topic == core_type.input_topic]
 
 
@@ -52,6 +56,11 @@ def partitions(cluster: Cluster) -> Iterator[tuple[StagePartition, list[StoredRe
             yield StagePartition(core_type(partition), partition), records
 
 
+def fresh(stage: StagePartition) -> StagePartition:
+    core_type = LedgerCore if isinstance(stage.core, LedgerCore) else MatcherCore
+    return StagePartition(core_type(stage.partition), stage.partition)
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_restore_equals_replay_byte_for_byte_at_every_point(seed):
     """One stage takes all records; beside it, before each record, a fresh one is restored from the other's dump."""
@@ -59,7 +68,7 @@ def test_restore_equals_replay_byte_for_byte_at_every_point(seed):
         restored = replayed
         for offset, record in enumerate(records):
             state = encode_state(restored.dump())
-            restored = StagePartition(type(replayed.core)(replayed.partition), replayed.partition)
+            restored = fresh(replayed)
             restored.restore(decode_state(state))
             assert encode_state(restored.dump()) == state
             expected = replayed.feed(offset, record.log_time_ms, record.value)
@@ -73,7 +82,7 @@ def test_a_restored_stage_goes_on_to_the_same_end(seed):
         cut = Random(seed).randrange(len(records) + 1)
         for offset, record in enumerate(records[:cut]):
             replayed.feed(offset, record.log_time_ms, record.value)
-        restored = StagePartition(type(replayed.core)(replayed.partition), replayed.partition)
+        restored = fresh(replayed)
         restored.restore(decode_state(encode_state(replayed.dump())))
         for offset, record in enumerate(records[cut:], cut):
             expected = replayed.feed(offset, record.log_time_ms, record.value)
@@ -91,7 +100,11 @@ def test_no_byte_depends_on_a_batch(seed):
 
 
 def run_in_batches(
-    name: str, core_type: type, outputs: tuple[str, ...], given: dict[tuple[str, int], list[StoredRecord]], size: int
+    name: str,
+    core_type: CoreType,
+    outputs: tuple[str, ...],
+    given: dict[tuple[str, int], list[StoredRecord]],
+    size: int,
 ) -> dict[tuple[str, int, int], list[bytes]]:
     """What the stage writes, by output partition and edge: the order between edges is the broker's."""
     cluster = Cluster()

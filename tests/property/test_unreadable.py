@@ -11,9 +11,9 @@ from simulator.workload import make_workload
 from stage.partition import Gap, StagePartition, encode_state
 
 SEEDS = range(60)
-STRANGE = [
-    None, True, 0, -1, 2**63, 10**40, 1.5, 1e400, "", "\ud800", "\x00", "NaN", "-1", "1e5", "0" * 50, "9" * 40, "1.0000",
-    [], {}, [[]], "ed25519:", "p256:AAAA", "A" * 5000, "é", "٣", "0-0", "99999-1", "BUY", "1970",
+STRANGE: list[object] = [
+    None, True, 0, -1, 2**63, 10**40, 1.5, 1e400, "", "\ud800", "\x00", "NaN", "-1", "1e5", "0" * 50, "9" * 40,
+    "1.0000", [], {}, [[]], "ed25519:", "p256:AAAA", "A" * 5000, "é", "٣", "0-0", "99999-1", "BUY", "1970",
 ]  # fmt: skip
 
 
@@ -51,7 +51,8 @@ def mangled_fields(random: Random, value: bytes) -> bytes:
             holder[random.choice(["x", "record", "command", "path", "delegation"])] = random.choice(STRANGE)
         case _:
             holder[name] = random.choice(STRANGE)
-    return json.dumps(record, separators=(",", ":"), ensure_ascii=random.random() < 0.5).encode("utf-8", "surrogatepass")
+    text = json.dumps(record, separators=(",", ":"), ensure_ascii=random.random() < 0.5)
+    return text.encode("utf-8", "surrogatepass")
 
 
 def nodes(value: object) -> Iterator[dict[str, object]]:
@@ -97,7 +98,8 @@ def outputs(values: list[bytes]) -> list[bytes]:
 
 def test_an_unreadable_record_is_a_dead_letter_with_its_reason_and_its_bytes():
     for stage in fresh():
-        for offset, value in enumerate([None, b"", b"{", b"\xff\xfe", b"[]", b"null", b'{"record":"never"}', b'{"a":1}']):
+        strange = [None, b"", b"{", b"\xff\xfe", b"[]", b"null", b'{"record":"never"}', b'{"a":1}']
+        for offset, value in enumerate(strange):
             (emission,) = stage.feed(offset, 1, value)
             letter = json.loads(emission.value)
             assert (emission.topic, emission.key) == ("dead-letters", f"{stage.core.stage}-0".encode())

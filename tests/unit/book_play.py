@@ -1,8 +1,8 @@
 """A book played from lines of text: commands in, events out, the book drawn. For tables that one can read.
 
-A command: `NAME ACCOUNT buy|sell LOTS@PRICE [words]`, `cancel NAME` or `amend NAME LOTS@PRICE`. `@market` is a market order,
-`all@market` one whose size is its budget. Words: gtc (as without), ioc, fok, gtd=MS, post, maker, both, decrement
-(the self-trade modes besides expire-taker), max=BUDGET, fees=MAKER,TAKER in parts per million.
+A command: `NAME ACCOUNT buy|sell LOTS@PRICE [words]`, `cancel NAME` or `amend NAME LOTS@PRICE`. `@market` is a market
+order, `all@market` one whose size is its budget. Words: gtc (as without), ioc, fok, gtd=MS, post, maker, both,
+decrement (the self-trade modes besides expire-taker), max=BUDGET, fees=MAKER,TAKER in parts per million.
 
 An event: `taker x maker LOTS@PRICE`, with ` fees TAKER,MAKER` if there are any; `NAME rests LOTS`; `NAME loses LOTS`;
 `NAME is LOTS@PRICE` (amended); `NAME FILLED`, `NAME CANCELLED`, `NAME EXPIRED cause`, `NAME REJECTED cause`;

@@ -15,13 +15,13 @@ from msgspec import Raw
 from producers.app import build_app
 from producers.books import MarketData
 from producers.executions import Page, RecentEntries
+from producers.follower import Projection
 from producers.gateway import Gateway, GatewayLimits, Place
 from producers.health import Health, Part
 from producers.history import FoundOrder, replay
 from producers.intake import Batch
 from producers.limits import Rates
 from producers.orders import Order, order_of_command
-from producers.follower import Projection
 from producers.projections import LedgerProjection, MarketProjection
 from producers.reads import read_message
 from producers.view import Bounds, View
@@ -122,9 +122,9 @@ class GatewayWorld:
         self.log, self.past = MemoryCommands(self.exchange), MemoryPast(self.exchange)
         self.log.after_append = self.settle
         self.gateway = Gateway(
-            log=self.log, past=self.past, view=self.view, market=self.market, entries=self.entries, waiting=self.waiting,
-            health=self.health, limits=GatewayLimits(rates=rates), now_ms=lambda: self.exchange.cluster.now_ms,
-            now=lambda: self.seconds,
+            log=self.log, past=self.past, view=self.view, market=self.market, entries=self.entries,
+            waiting=self.waiting, health=self.health, limits=GatewayLimits(rates=rates),
+            now_ms=lambda: self.exchange.cluster.now_ms, now=lambda: self.seconds,
         )  # fmt: skip
         self.app = build_app(self.gateway)
         self.projections: list[tuple[Projection, int]] = [

@@ -59,7 +59,7 @@ class Scene:
     def place(self, side: str = "BUY", quantity: str | None = "1", price: str | None = "5", **more: Any) -> str:
         return self.submit(self.alice.sign(self.order(side, quantity, price, **more)))
 
-    def bytes(self, raw: bytes) -> str:
+    def submit_bytes(self, raw: bytes) -> str:
         """Alice's signature over any bytes at all."""
         return self.submit(sign_bytes(self.alice, raw))
 
@@ -67,7 +67,7 @@ class Scene:
         """An order of alice's in which she changed some bytes before she signed."""
         raw = encode_command(self.order())
         assert old in raw
-        return self.bytes(raw.replace(old, new))
+        return self.submit_bytes(raw.replace(old, new))
 
     def delegated(self, valid_for_ms: int = 60_000) -> tuple[Signer, Delegation]:
         """A trade key of alice's, registered, and its delegation."""

@@ -3,13 +3,13 @@
 import msgspec
 from msgspec import Raw
 
+from ledger.core import LedgerCore
 from schemas.codec import encode
 from schemas.commands import RegisterAccount, RevokeKey, Withdraw, encode_command
 from schemas.reasons import Reason
 from schemas.records import SignedCommand, Submitted
 from schemas.signing import account_of, decode_bytes, encode_bytes
 from stage.service import Cadence
-from ledger.core import LedgerCore
 from tests.exchange import Signer
 from tests.unit.refusals import Scene, gives, sign_bytes
 
@@ -225,5 +225,3 @@ def an_operators_command_with_other_bytes(scene: Scene) -> None:
 def bytes_that_are_signed_by_nobody(scene: Scene) -> None:
     signed = sign_bytes(scene.bob, encode_command(scene.order()))
     scene.submit(msgspec.structs.replace(signed, key=scene.alice.key))
-
-

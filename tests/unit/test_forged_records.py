@@ -41,7 +41,7 @@ def test_a_funded_record_that_comes_again_is_dropped():
 
 def test_a_forged_signature_takes_no_place_on_the_edge():
     """A stranger writes the next number of the edge; the true record with that number still counts."""
-    exchange, alice, bob = traded()
+    exchange, _, bob = traded()
     forged = funded(exchange)
     forged["edge_sequence"] = int(str(forged["edge_sequence"])) + 1
     signed = dict(forged["signed"])  # type: ignore[call-overload]
@@ -74,7 +74,7 @@ def test_an_edge_that_jumps_ahead_stops_the_stage():
 
 def test_a_cancel_in_somebodys_name_reaches_no_order_of_others():
     """Bob's own signed cancel, with alice's order written into the record beside it."""
-    exchange, alice, bob = traded()
+    exchange, _, bob = traded()
     order_id = str(funded(exchange)["command_id"])
     theirs = exchange.place(bob, "SELL", "1", "9")
     exchange.cancel(bob, theirs)

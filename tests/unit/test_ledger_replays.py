@@ -214,9 +214,7 @@ def test_a_delegation_that_the_ledger_never_saw_is_worth_nothing():
     fields = scene.exchange.window(scene.alice)
     signed = scene.alice.sign(DelegateKey(**fields, trade_key=trader.key, valid_until_ms=10**12))
     _, other = scene.delegated()
-    delegation = msgspec.structs.replace(
-        other, command=signed.command, key=signed.key, signature=signed.signature
-    )
+    delegation = msgspec.structs.replace(other, command=signed.command, key=signed.key, signature=signed.signature)
     scene.by_trader(trader, delegation, scene.order())
     assert scene.reasons() == [Reason.KEY_REVOKED]
 

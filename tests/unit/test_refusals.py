@@ -1,4 +1,4 @@
-"""Every reason that the log can give, with the record put straight on the log: a refusal on it, no fill, and it goes on."""
+"""Every reason that the log can give, with the record put straight on the log: a refusal, no fill, and it goes on."""
 
 import pytest
 
