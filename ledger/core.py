@@ -6,6 +6,7 @@ result is remembered for its repeats, refusals too. Reports of the matcher carry
 """
 
 import msgspec
+from msgspec.structs import replace
 
 from ledger.account import Account, LedgerBroken, command_digest
 from ledger.commands import COMMAND_HANDLERS, CommandContext
@@ -126,7 +127,8 @@ class LedgerCore:
         except Refused as refused:
             if passed:
                 recent.reason = refused.reason
-            entry.events.append(CommandRefused(command_id, refused.reason, refused.detail))
+            event = CommandRefused(command_id, refused.reason, refused.detail)
+            entry.events.append(replace(event, client_order_id=client_order_id) if passed else event)
         journal.write(step, self.decimals)
 
     def _take_operator_command(

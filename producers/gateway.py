@@ -105,7 +105,7 @@ class Gateway:
         partition = self.partition_of(account)
         return f"{partition}-{self.view.partition(partition).edge_sequence}"
 
-    # --- client order ids of refused orders, which the journal doesn't name
+    # --- client order ids of orders that the journal doesn't name yet
 
     def remember_sent(self, account: str, client_order_id: str, order_id: str) -> None:
         self._sent[account, client_order_id] = order_id

@@ -109,7 +109,7 @@ class View:
             OrderAmended: self._amended,
             OrderClosed: self._closed,
             CommandPassed: self._result,
-            CommandRefused: self._result,
+            CommandRefused: self._refused,
             CommandRepeated: self._result,
             AccountRegistered: self._registered,
             KeyDelegated: self._key_delegated,
@@ -209,6 +209,15 @@ class View:
     def _result(self, account: AccountView, event: Any, time_ms: int) -> Sequence[str]:
         self._remember(event.command_id, event)
         return (event.command_id,)
+
+    def _refused(self, account: AccountView, event: CommandRefused, time_ms: int) -> Sequence[str]:
+        if event.client_order_id is not None:
+            account.client_ids[event.client_order_id] = event.command_id
+            self.closed_before[event.command_id] = ClosedBefore(
+                account.account, event.client_order_id, event.reason, None
+            )
+            self._remember_closed(event.command_id)
+        return self._result(account, event, time_ms)
 
     def _registered(self, account: AccountView, event: AccountRegistered, time_ms: int) -> Sequence[str]:
         account.root_key = event.root_key

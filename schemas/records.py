@@ -298,13 +298,15 @@ class CommandPassed(Struct, frozen=True, gc=False, tag_field="event", tag="comma
 
 
 class CommandRefused(Struct, frozen=True, gc=False, tag_field="event", tag="command_refused", omit_defaults=True):
-    """Nothing happened, for this reason. `stage` says who refused; `order_id` names the order it was about."""
+    """Nothing happened, for this reason. `stage` says who refused; `order_id` names the order it was about, and
+    `client_order_id` is a new order's own, where the refusal used it up."""
 
     command_id: str
     reason: Reason
     detail: str = ""
     stage: str = "ledger"
     order_id: str | None = None
+    client_order_id: str | None = None
 
 
 class CommandRepeated(Struct, frozen=True, gc=False, tag_field="event", tag="command_repeated"):

@@ -7,11 +7,11 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from random import Random
-from typing import Any
 
 import structlog
 from msgspec import Struct
 
+from simulator.group import MakeService
 from simulator.orderly import compare_with_undisturbed
 from simulator.tampering import check_tampering
 from simulator.verdict import judge
@@ -40,7 +40,7 @@ class Campaign(Struct):
     failures: list[Failure] = []
 
 
-def run_seed(seed: int, make_service: Any = StageService, trace: list[str] | None = None) -> Counter[str]:
+def run_seed(seed: int, make_service: MakeService = StageService, trace: list[str] | None = None) -> Counter[str]:
     """One run and its verdict; raises what went wrong. `trace` is filled with what happened, also if it fails."""
     random = Random(seed)
     workload = make_workload(random, random.randint(COMMANDS // 2, COMMANDS * 3 // 2))

@@ -6,21 +6,36 @@ partitions. What is under way when the process dies gets there in part, and in p
 """
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from random import Random
+from typing import TYPE_CHECKING, Protocol
 
 from schemas.topics import SNAPSHOTS
 from simulator.memory_log import Cluster, MemoryLog
 from stage.log import InputRecord
 
 if TYPE_CHECKING:
-    from simulator.world import Process, World
+    from simulator.group import Process
 
 Place = tuple[str, int]
 Queued = tuple[bytes, bytes]
+UnderWay = tuple[Place, list[Queued]]
+
+
+class LogWorld(Protocol):
+    """Who decides what happens at a call of the log."""
+
+    random: Random
+    calm: bool  # no more faults
+
+    def reach(self, process: "Process", point: str) -> None: ...
+    def learn_of_loss(self, process: "Process") -> None: ...
+    def may_revoke_in_fetch(self, process: "Process") -> None: ...
+    def loses_commit(self) -> bool: ...
+    def count(self, what: str) -> None: ...
 
 
 class FaultyLog(MemoryLog):
-    def __init__(self, world: "World", cluster: Cluster, group: str, topic: str, process: "Process") -> None:
+    def __init__(self, world: LogWorld, cluster: Cluster, group: str, topic: str, process: "Process") -> None:
         super().__init__(cluster, group, topic)
         self._world = world
         self._random = world.random
@@ -86,9 +101,9 @@ class FaultyLog(MemoryLog):
 
     # --- the end of a process
 
-    def crash(self) -> list[tuple[Place, list[Queued]]]:
+    def crash(self) -> list[UnderWay]:
         """Lands a part of each partition's queue; returns what is still under way."""
-        under_way = []
+        under_way: list[UnderWay] = []
         if any(topic == SNAPSHOTS for topic, _ in self._queues):
             self._world.count("torn snapshots")
         for place in list(self._queues):

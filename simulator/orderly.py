@@ -6,8 +6,8 @@ see must be the same, but for the places of records, which repeats shift.
 """
 
 import re
+from functools import partial
 from random import Random
-from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -15,9 +15,10 @@ from msgspec import Struct
 from schemas.codec import encode
 from schemas.records import Tick
 from schemas.topics import ORDERS, PUBLIC_TOPICS
+from simulator.group import Group, MakeService
 from simulator.memory_log import Cluster
 from simulator.workload import Delivery, Workload
-from simulator.world import Group, Odds, SimulationFailed, World, open_partition
+from simulator.world import Odds, SimulationFailed, World
 from stage.service import StageService
 
 COMMANDS_A_ROUND = 5
@@ -26,11 +27,11 @@ _DETAIL = re.compile(rb'"detail":"[^"]*"')
 _PLACE_ID = re.compile(rb'"(?:orders-)?[0-9]+-[0-9]+(?:-[0-9]+)?"')
 
 
-def compare_with_undisturbed(random: Random, workload: Workload, make_service: Any = StageService) -> World:
+def compare_with_undisturbed(random: Random, workload: Workload, make_service: MakeService = StageService) -> World:
     """Raises `SimulationFailed` where the killed run shows traders something else."""
-    kills = Odds(kill=random.choice([0.005, 0.02, 0.05]), stop=0.0, lose_commit=0.3, retention=False)
+    kills = Odds(kill=random.choice([0.005, 0.02, 0.05]), lose_commit=0.3)
     killed = _run(random, workload, kills, make_service)
-    undisturbed = _run(random, workload, Odds(0.0, 0.0, 0.0, False), StageService)
+    undisturbed = _run(random, workload, Odds(), StageService)
     for ours, theirs in zip(visible(killed.cluster), visible(undisturbed.cluster), strict=False):
         if ours != theirs:
             raise SimulationFailed(f"killed: {ours[:300]!r}; undisturbed: {theirs[:300]!r}")
@@ -39,15 +40,15 @@ def compare_with_undisturbed(random: Random, workload: Workload, make_service: A
     return killed
 
 
-def _run(random: Random, workload: Workload, odds: Odds, make_service: Any) -> World:
+def _run(random: Random, workload: Workload, odds: Odds, make_service: MakeService) -> World:
     world = World(random, workload, odds, make_service)
     for start in range(0, len(workload.commands), COMMANDS_A_ROUND):
         # A repeat moves the matcher's time on like any record, so the time of each round begins with a tick.
         world.cluster.now_ms += 20
         for partition in world.matcher.owners:
-            world.append(Delivery(ORDERS, partition, encode(Tick())))
+            world.arrivals.append(Delivery(ORDERS, partition, encode(Tick())))
         for delivery in workload.commands[start : start + COMMANDS_A_ROUND]:
-            world.append(delivery)
+            world.arrivals.append(delivery)
         while sum(_settle(world, group, partition) for group in world.groups for partition in group.owners):
             pass
     return world
@@ -57,12 +58,12 @@ def _settle(world: World, group: Group, partition: int) -> int:
     """Lets a partition's process work until it has nothing to do; starts it anew each time it dies."""
     moved = 0
     while True:
-        if world.under_way and world.random.random() < 0.3:
-            world.arrive()
+        if world.arrivals.under_way and world.random.random() < 0.3:
+            world.arrivals.arrive()
         owner = group.owners[partition]
         if owner is None:
             owner = group.owners[partition] = world.join(group)
-            world.guard(owner, lambda owner=owner: open_partition(owner, partition))  # type: ignore[misc]
+            world.guard(owner, partial(owner.open, partition))
             continue
         taken = world.step(owner, world.random.choice([1, 3, 100]))
         moved += taken

@@ -4,8 +4,9 @@ import msgspec
 from msgspec import Struct
 
 from schemas.records import Source
+from simulator.group import Group
 from simulator.memory_log import MemoryLog, StoredRecord
-from simulator.world import Group, SimulationFailed, World
+from simulator.world import SimulationFailed, World
 from stage.partition import LogRewritten
 from stage.service import StageService
 from stage.snapshots import newest_snapshots

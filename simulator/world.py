@@ -9,27 +9,28 @@ loss of the partitions; lost, fenced and expired commits; torn snapshots; joins,
 a fetch; gateways that deliver twice, late and out of order; a broker's clock that jumps, backwards too; retention.
 """
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from random import Random
-from typing import Any
+from typing import TypeVar
 
-import msgspec
 from msgspec import Struct
 
 from ledger.core import LedgerCore
 from matcher.core import MatcherCore
-from schemas.codec import encode
-from schemas.records import Source, Tick
 from schemas.topics import DEPTH, LEDGER, TRADES
-from simulator.faulty_log import FaultyLog, Place, Queued
+from simulator.arrivals import Arrivals
+from simulator.group import Group, MakeService, Process
 from simulator.memory_log import Cluster
-from simulator.workload import START_MS, Delivery, Workload
+from simulator.workload import START_MS, Workload
 from stage.partition import StageStopped
-from stage.service import Cadence, StageService
+from stage.service import StageService
 
 MAX_DEPTH = 3  # of processes stopped inside one another
 MAX_ROUNDS = 10_000
+
+Result = TypeVar("Result")
 
 
 class SimulationFailed(AssertionError):
@@ -43,10 +44,10 @@ class Killed(Exception):
 class Odds(Struct, frozen=True):
     """How often things go wrong, each as a probability."""
 
-    kill: float
-    stop: float
-    lose_commit: float
-    retention: bool
+    kill: float = 0.0
+    stop: float = 0.0
+    lose_commit: float = 0.0
+    retention: bool = False
 
     @classmethod
     def drawn(cls, random: Random) -> "Odds":
@@ -56,67 +57,24 @@ class Odds(Struct, frozen=True):
         )  # fmt: skip
 
 
-class Process:
-    """One process of a stage. `busy` while a call of it has not returned; `fenced` when it lost its partitions and has
-    not heard of it."""
-
-    def __init__(self, world: "World", group: "Group", number: int) -> None:
-        random = world.random
-        self.name = f"{group.stage}/{number}"
-        self.alive, self.busy, self.fenced = True, False, False
-        self.log = FaultyLog(world, world.cluster, group.stage, group.topic, self)
-        self.group = group
-        cadence = Cadence(
-            random.choice([0, 20, 200]), random.choice([50, 100_000]), random.choice([1, 5, 20, 1000]),
-            random.choice([100, 1500, 100_000]),
-        )  # fmt: skip
-        self.service = world.make_service(
-            group.make_core, group.outputs, self.log, lambda: world.cluster.now_ms, cadence
-        )  # fmt: skip
-
-
-class Group:
-    """A stage's consumer group: its members, and who owns which partition."""
-
-    def __init__(self, make_core: Any, outputs: tuple[str, ...], partitions: int) -> None:
-        self.make_core = make_core
-        self.stage: str = make_core.stage
-        self.topic: str = make_core.input_topic
-        self.outputs = outputs
-        self.members: list[Process] = []
-        self.owners: dict[int, Process | None] = dict.fromkeys(range(partitions))
-
-    def idle_members(self) -> list[Process]:
-        return [member for member in self.members if not member.busy]
-
-    def forget(self, process: Process) -> None:
-        """The coordinator counts the process out: its partitions are free."""
-        if process in self.members:
-            self.members.remove(process)
-        self.owners = {p: None if owner is process else owner for p, owner in self.owners.items()}
-
-
 class World:
-    def __init__(self, random: Random, workload: Workload, odds: Odds, make_service: Any = StageService) -> None:
+    def __init__(
+        self, random: Random, workload: Workload, odds: Odds, make_service: MakeService = StageService
+    ) -> None:
         self.random = random
         self.odds = odds
-        self.make_service = make_service
         self.cluster = Cluster(START_MS)
         self.calm = False
         self.figures: Counter[str] = Counter()
         self.trace: list[str] = []
-        self.workload = workload
-        self._todo = deque(workload.commands)
-        self._late: list[Delivery] = []
-        self.under_way: list[tuple[Place, list[Queued]]] = []
-        self._zombies: list[Process] = []
-        self._depth = 0
-        self._processes = 0
+        self.arrivals = Arrivals(random, self.cluster, workload, self.figures)
         self.ledger = Group(LedgerCore, (LEDGER,), workload.account_partitions)
         self.matcher = Group(MatcherCore, (TRADES, DEPTH), workload.order_partitions)
         self.groups = (self.ledger, self.matcher)
-        for delivery in workload.opening:
-            self.append(delivery)
+        self._make_service = make_service
+        self._zombies: list[Process] = []
+        self._depth = 0
+        self._processes = 0
 
     # --- the run
 
@@ -127,15 +85,15 @@ class World:
                 self.join(group)
             self._rebalance(group)
         rest = self.random.randint(0, 40)
-        while self._todo or self._late or rest > 0:
+        while not self.arrivals.all_done or rest > 0:
             self._act()
-            rest -= not self._todo
+            rest -= self.arrivals.all_begun
         self._recover()
 
     def _recover(self) -> None:
         self.calm = True
-        while self.under_way:
-            self.arrive()
+        while self.arrivals.under_way:
+            self.arrivals.arrive()
         for _ in range(MAX_ROUNDS):
             moved = 0
             for group in self.groups:
@@ -143,7 +101,7 @@ class World:
                     self._rebalance(group)
                 for process in list(group.members):
                     moved += self.step(process, 50)
-                for process in self._fenced(group):
+                for process in self._idle_zombies(group):
                     moved += 1 + self.step(process, 50)
             if not moved:
                 return
@@ -156,17 +114,17 @@ class World:
         chance = random.random()
         group = random.choice(self.groups)
         if chance < 0.62:
-            idle = [p for g in self.groups for p in (*g.idle_members(), *self._fenced(g))]
+            idle = [process for each in self.groups for process in (*each.idle_members(), *self._idle_zombies(each))]
             if idle:
                 self.step(random.choice(idle), random.choice([1, 2, 5, 20, 100]))
         elif chance < 0.84:
-            self._deliver()
+            self.arrivals.deliver()
         elif chance < 0.90:
             self.cluster.now_ms += random.choice([-5, 1, 10, 50, 200])
         elif chance < 0.92:
-            self.append(Delivery("orders", random.randrange(self.workload.order_partitions), encode(Tick())))
+            self.arrivals.tick()
         elif chance < 0.95:
-            self.arrive()
+            self.arrivals.arrive()
         elif chance < 0.97:
             self._rebalance(group)
         elif chance < 0.98:
@@ -174,15 +132,15 @@ class World:
         elif chance < 0.99:
             self._leave(group)
         elif self.odds.retention:
-            self._delete_heads()
+            self.arrivals.delete_heads(group)
         else:
-            self._expire_commits(group)
+            self.arrivals.expire_commits(group)
 
     # --- processes
 
     def join(self, group: Group) -> Process:
         self._processes += 1
-        process = Process(self, group, self._processes)
+        process = Process(self, self.cluster, group, self._processes, self._make_service)
         group.members.append(process)
         return process
 
@@ -199,32 +157,33 @@ class World:
             self.guard(process, lambda: process.service.close(list(process.service.partitions)))
             group.forget(process)
 
-    def _fenced(self, group: Group) -> list[Process]:
-        return [process for process in self._zombies if process.group is group and not process.busy]
-
     def step(self, process: Process, batch: int) -> int:
         return self.guard(process, lambda: process.service.step(batch)) or 0
 
-    def guard(self, process: Process, call: Callable[[], Any]) -> Any:
+    def guard(self, process: Process, call: Callable[[], Result]) -> Result | None:
+        """Lets a process do something, and perhaps die of it; None if it did."""
         process.busy = True
         try:
             return call()
         except Killed as killed:
             self._die(process, str(killed))
+            return None
         except StageStopped as stopped:
             raise SimulationFailed(f"{process.name} stopped: {type(stopped).__name__}: {stopped}") from stopped
         finally:
             process.busy = False
-        return None
 
     def _die(self, process: Process, where: str) -> None:
         self.count("kills")
         self.note(process, f"dies: {where}")
         process.alive = False
-        self.under_way += process.log.crash()
+        self.arrivals.under_way += process.log.crash()
         process.group.forget(process)
         if process in self._zombies:
             self._zombies.remove(process)
+
+    def _idle_zombies(self, group: Group) -> list[Process]:
+        return [process for process in self._zombies if process.group is group and not process.busy]
 
     # --- partitions
 
@@ -238,18 +197,14 @@ class World:
         for partition, target in targets.items():
             owner = group.owners[partition]
             if owner is not None and owner is not target and not owner.busy:
-                self.guard(owner, lambda owner=owner, p=partition: owner.service.close([p]))  # type: ignore[misc]
-                self._free(owner, partition)
+                self.guard(owner, partial(owner.close, partition))
+                group.free(owner, partition)
         for partition, target in targets.items():
+            # Others may have acted meanwhile, if an owner was stopped while it gave its partition back.
             if group.owners[partition] is None and target in group.members and not target.busy:
                 group.owners[partition] = target
                 self.note(target, f"gets {partition}")
-                self.guard(target, lambda target=target, p=partition: open_partition(target, p))  # type: ignore[misc]
-
-    def _free(self, owner: Process, partition: int) -> None:
-        owner.log.positions.pop(partition, None)
-        if owner.group.owners[partition] is owner:
-            owner.group.owners[partition] = None
+                self.guard(target, partial(target.open, partition))
 
     def may_revoke_in_fetch(self, process: Process) -> None:
         """Takes a partition away in good order, where Kafka does: inside the fetch that has its records in hand."""
@@ -259,9 +214,9 @@ class World:
         partition = self.random.choice(owned)
         self.count("revoked in fetch")
         self.note(process, f"loses {partition} inside a fetch")
-        process.service.close([partition])
+        process.close(partition)
         if not process.fenced:
-            self._free(process, partition)
+            process.group.free(process, partition)
 
     # --- faults at a call of the log
 
@@ -301,55 +256,6 @@ class World:
     def loses_commit(self) -> bool:
         return not self.calm and self.random.random() < self.odds.lose_commit
 
-    # --- the log
-
-    def _deliver(self) -> None:
-        """The next command, or a late one; some come twice, some later."""
-        if self._late and (not self._todo or self.random.random() < 0.2):
-            self.append(self._late.pop(self.random.randrange(len(self._late))))
-            return
-        if not self._todo:
-            return
-        delivery = self._todo.popleft()
-        if self.random.random() < 0.08:
-            self._late.append(delivery)
-            if self.random.random() < 0.5:
-                self.count("deliveries late")
-                return
-            self.count("deliveries twice")
-        self.append(delivery)
-
-    def append(self, delivery: Delivery) -> None:
-        self.cluster.append(delivery.topic, delivery.partition, b"", delivery.value)
-
-    def arrive(self) -> None:
-        """Something that was under way when its writer died."""
-        if not self.under_way:
-            return
-        number = self.random.randrange(len(self.under_way))
-        place, records = self.under_way[number]
-        self.cluster.append(*place, *records.pop(0), late=True)
-        self.count("late arrivals")
-        if not records:
-            del self.under_way[number]
-
-    def _delete_heads(self) -> None:
-        """Retention: of public topics, what the last commits have left behind."""
-        for group in self.groups:
-            for topic in group.outputs:
-                for partition in group.owners:
-                    committed = self.cluster.committed.get((group.stage, group.topic, partition), 0)
-                    first = self.cluster.first.get((topic, partition), 0)
-                    for record in self.cluster.records[(topic, partition)][first:]:
-                        if msgspec.json.decode(record.value, type=_Caused).source.offset >= committed:
-                            break
-                        first += 1
-                    self.cluster.first[(topic, partition)] = first
-
-    def _expire_commits(self, group: Group) -> None:
-        for partition in group.owners:
-            self.cluster.committed.pop((group.stage, group.topic, partition), None)
-
     # --- what happened
 
     def count(self, what: str) -> None:
@@ -357,11 +263,3 @@ class World:
 
     def note(self, process: Process, what: str) -> None:
         self.trace.append(f"{process.name} {what}")
-
-
-class _Caused(Struct):
-    source: Source
-
-
-def open_partition(process: Process, partition: int) -> None:
-    process.log.positions.update(process.service.open([partition]))

@@ -135,7 +135,10 @@ def random_operations(seed: int, count: int) -> list[tuple[Any, ...]]:
             return "limit", account, buys, price, size, force, mode, random.random() < 0.2, fees
         if chance < 0.8:
             force = random.choice([TimeInForce.IOC, TimeInForce.FOK])
-            total, budget = random.choice([None, random.randint(1, 30)]), random.choice([None, random.randint(1, 900)])
+            total = random.choice([None, random.randint(1, 30)])
+            # Any budget, or one that some lots at some price use up to the last unit.
+            exact = UNIT * random.randint(1, 12) * random.randint(1, 9)
+            budget = random.choice([None, random.randint(1, 900), exact])
             return "market", account, buys, total, budget, force, mode, fees
         if chance < 0.9:
             return "cancel", random.randint(max(0, count // 2 - 30), count)

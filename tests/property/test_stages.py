@@ -40,7 +40,7 @@ def quiet_stages() -> Iterator[None]:
 def undisturbed(seed: int) -> Cluster:
     """The log of a run without faults."""
     random = Random(seed)
-    world = World(random, make_workload(random, 60), Odds(0.0, 0.0, 0.0, False))
+    world = World(random, make_workload(random, 60), Odds())
     world.run()
     return world.cluster
 

@@ -54,6 +54,18 @@ def test_memory_is_bounded_whatever_was():
     assert sum(len(kept) for kept in entries._by_account.values()) == len(entries._order) == 11
 
 
+def test_every_gateway_knows_a_refused_order_by_its_client_order_id():
+    exchange = Exchange()
+    me = exchange.open_account(USD="5")
+    order_id = exchange.place(me, "BUY", "1", "9.50", client_order_id="too-dear")
+    exchange.place(me, "BUY", "1", "9.60", client_order_id="too-dear")  # refused as a duplicate: changes nothing
+    view = View()
+    for partition, record in records(exchange):
+        view.apply(partition, record)
+    assert view.accounts[me.account].client_ids == {"too-dear": order_id}
+    assert view.closed_before[order_id].reason is Reason.INSUFFICIENT_FUNDS
+
+
 def test_pages_from_memory_know_where_memory_ends():
     entries = RecentEntries(3)
     for sequence in range(1, 6):
