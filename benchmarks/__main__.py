@@ -30,7 +30,7 @@ def latency_command(
     seconds: Seconds = 20,
     seed: Seed = 1,
     json: Json = False,
-    url: Annotated[str | None, typer.Option(help="A running gateway; otherwise a system of its own is started.")] = None,
+    url: Annotated[str | None, typer.Option(help="A running gateway; else a system of its own is started.")] = None,
     per_s: Annotated[float, typer.Option(help="Orders a second.", min=0.1)] = latency.ORDERS_PER_S,
 ) -> None:
     """From an order's HTTP request to its final answer, through gateway, ledger and matcher."""

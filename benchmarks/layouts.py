@@ -39,7 +39,13 @@ def run(seconds: float, seed: int, as_json: bool, rounds: int = 1) -> None:
             report.say(f"{name}: {machine()}")
             for key, value in figures.items():
                 report.say(f"  {key:30} {value:10.2f}")
-    report.end({f"{name}_{key}": statistics.median(one[key] for one in runs) for name, runs in found.items() for key in runs[0]})
+    report.end(
+        {
+            f"{name}_{key}": statistics.median(one[key] for one in runs)
+            for name, runs in found.items()
+            for key in runs[0]
+        }
+    )
 
 
 def _measure(shared: int | None, seed: int, seconds: float) -> Figures:

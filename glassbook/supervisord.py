@@ -1,8 +1,8 @@
 """`python -m glassbook.supervisord OPTIONS`: supervisord, which sees at once that one of its children has ended.
 
 By itself it looks after them once a second: a Python program takes signals up again where it waited, so SIGCHLD doesn't
-wake it. Here every signal does, through a pipe. A child that dies again and again is started at its old pace, so that it
-doesn't take the machine for itself.
+wake it. Here every signal does, through a pipe. A child that dies again and again is started at the old pace, so that
+it doesn't take the machine for itself.
 """
 
 import contextlib

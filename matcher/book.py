@@ -1,8 +1,9 @@
 """The order book of one market: price levels in order, orders within a level in the order in which they came.
 
 Prices are ticks, quantities lots, both integers. A level is a doubly linked list through its orders, so that adding,
-removing and reducing an order costs O(1); a new or vanishing level costs O(log n) in the number of levels. The book
-knows nothing of commands, fees or time: it never decides who trades, it only holds and moves orders.
+removing and reducing an order costs O(1). A new or vanishing level costs a search, and a move of 8 bytes for each better
+level: at the best price less than any tree, anywhere in a side of 100,000 levels about 9 us. The book knows nothing of
+commands, fees or time: it never decides who trades, it only holds and moves orders.
 
 Invariants (`check` asserts them): best bid below best ask; a level's total is the sum of its orders and above zero;
 every order stands in exactly one level and among the partition's resting orders.
@@ -137,15 +138,13 @@ class Resting:
         self.orders: dict[str, Order] = {}
         self.due: SortedList[tuple[int, int, str]] = SortedList()  # (valid_until_ms, entered, order id)
 
-    def add(self, order: Order) -> None:
-        self.orders[order.order_id] = order
-        if order.valid_until_ms is not None:
-            self.due.add((order.valid_until_ms, order.entered, order.order_id))
+    def add_due(self, order: Order) -> None:
+        assert order.valid_until_ms is not None
+        self.due.add((order.valid_until_ms, order.entered, order.order_id))
 
-    def remove(self, order: Order) -> None:
-        del self.orders[order.order_id]
-        if order.valid_until_ms is not None:
-            self.due.remove((order.valid_until_ms, order.entered, order.order_id))
+    def remove_due(self, order: Order) -> None:
+        assert order.valid_until_ms is not None
+        self.due.remove((order.valid_until_ms, order.entered, order.order_id))
 
 
 class Book:
@@ -177,7 +176,9 @@ class Book:
             last.behind = order
         level.last = order
         level.total_lots += order.remaining_lots
-        self.resting.add(order)
+        self.resting.orders[order.order_id] = order
+        if order.valid_until_ms is not None:
+            self.resting.add_due(order)
 
     def remove(self, order: Order) -> None:
         level = order.level
@@ -198,7 +199,9 @@ class Book:
         else:
             behind.before = before
             order.behind = None
-        self.resting.remove(order)
+        del self.resting.orders[order.order_id]
+        if order.valid_until_ms is not None:
+            self.resting.remove_due(order)
         if behind is None and before is None:
             level.side.drop(level)
 

@@ -5,6 +5,7 @@ partition: the first error ends the process. Consuming never commits by itself. 
 consumer groups; a static member keeps its partitions over a quick restart.
 """
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from confluent_kafka import (
@@ -16,6 +17,7 @@ from confluent_kafka import (
     Producer,
     TopicPartition,
 )
+from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from schemas.topics import SNAPSHOTS
 from stage.log import InputRecord
@@ -24,6 +26,7 @@ from stage.snapshots import snapshot_partition
 
 TAIL_RECORDS = 500
 READ_TIMEOUT_S = 30.0
+RETRY_S = 0.02
 _RETRIABLE = {
     KafkaError._ALL_BROKERS_DOWN,
     KafkaError._TRANSPORT,
@@ -38,6 +41,19 @@ _RETRIABLE = {
     KafkaError.NOT_ENOUGH_REPLICAS,
     KafkaError.REBALANCE_IN_PROGRESS,
 }
+
+
+# What may be said of a partition by a broker that has just started, or by a client that still knows it from before.
+_NOT_YET = _RETRIABLE | {
+    KafkaError._NOENT,
+    KafkaError.FENCED_LEADER_EPOCH,
+    KafkaError.UNKNOWN_LEADER_EPOCH,
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+}
+_EARLIEST, _LATEST = OffsetSpec.earliest(), OffsetSpec.latest()
+
+Place = tuple[str, int]
+"""Topic and partition."""
 
 
 class LogFailed(StageStopped):
@@ -65,11 +81,11 @@ class KafkaLog:
         self._bootstrap = bootstrap
         self._topic = topic
         self._failure: str | None = None
-        common = {
+        common: dict[str, str | int | float | bool] = {
             "bootstrap.servers": bootstrap,
             "client.id": f"{stage}-{member}",
             "reconnect.backoff.ms": 50,
-            "reconnect.backoff.max.ms": 500,
+            "reconnect.backoff.max.ms": 150,  # a broker that is back must not wait for its clients
             "topic.metadata.refresh.interval.ms": 5000,
             "topic.metadata.refresh.fast.interval.ms": 100,
             "socket.nagle.disable": True,
@@ -169,40 +185,49 @@ class KafkaLog:
         return {position.partition: max(position.offset, 0) for position in positions}
 
     def end_offsets(self, partitions: Sequence[int]) -> dict[int, int]:
-        reader = self._reader()
-        try:
-            return {p: _bounds(reader, self._topic, p)[1] for p in partitions}
-        finally:
-            reader.close()
+        return {p: end for (_, p), end in self._offsets([(self._topic, p) for p in partitions], _LATEST).items()}
 
     def tails(self, topics: Iterable[str], partitions: Sequence[int]) -> dict[tuple[str, int], list[bytes]]:
-        reader = self._reader()
+        bounds = self._bounds([(topic, partition) for topic in topics for partition in partitions])
         tails: dict[tuple[str, int], list[bytes]] = {}
-        try:
-            starts, ends = [], {}
-            for topic in topics:
-                for partition in partitions:
-                    low, high = _bounds(reader, topic, partition)
-                    if high > low:
-                        starts.append(TopicPartition(topic, partition, max(low, high - TAIL_RECORDS)))
-                        ends[(topic, partition)] = high
-            for message in _read_until(reader, starts, ends):
-                tails.setdefault(_place(message), []).append(message.value() or b"")
-        finally:
-            reader.close()
+        for message in self._read(
+            {place: max(low, high - TAIL_RECORDS) for place, (low, high) in bounds.items()}, bounds
+        ):
+            tails.setdefault(_place(message), []).append(message.value() or b"")
         return tails
 
     def snapshot_records(self, stage: str, partitions: Sequence[int]) -> Iterator[tuple[bytes, bytes]]:
+        bounds = self._bounds([(SNAPSHOTS, p) for p in sorted({snapshot_partition(stage, p) for p in partitions})])
+        for message in self._read(dict.fromkeys(bounds, OFFSET_BEGINNING), bounds):
+            yield message.key() or b"", message.value() or b""
+
+    def _bounds(self, places: Sequence[Place]) -> dict[Place, tuple[int, int]]:
+        """The first offset and the one behind the last, for those of these partitions that hold anything."""
+        lows, highs = self._offsets(places, _EARLIEST), self._offsets(places, _LATEST)
+        return {place: (lows[place], highs[place]) for place in places if lows[place] < highs[place]}
+
+    def _offsets(self, places: Sequence[Place], which: OffsetSpec) -> dict[Place, int]:
+        """Of all in one request: asked one by one, hundreds of partitions would take a second."""
+        found: dict[Place, int] = {}
+        admin, deadline = AdminClient(self._common), time.monotonic() + READ_TIMEOUT_S
+        while waiting := {TopicPartition(*place): which for place in places if place not in found}:
+            for asked, answer in admin.list_offsets(waiting, request_timeout=READ_TIMEOUT_S).items():
+                try:
+                    found[asked.topic, asked.partition] = answer.result().offset
+                except KafkaException as error:  # a broker that has just started doesn't lead yet
+                    if error.args[0].code() not in _NOT_YET or time.monotonic() > deadline:
+                        raise LogFailed(f"{asked.topic}-{asked.partition}: {error}") from None
+                    time.sleep(RETRY_S)
+        return found
+
+    def _read(self, starts: dict[Place, int], bounds: dict[Place, tuple[int, int]]) -> Iterator[Message]:
+        """All records from the starts up to the bounds, each partition's in order."""
+        if not starts:
+            return
         reader = self._reader()
         try:
-            starts, ends = [], {}
-            for partition in sorted({snapshot_partition(stage, p) for p in partitions}):
-                low, high = _bounds(reader, SNAPSHOTS, partition)
-                if high > low:
-                    starts.append(TopicPartition(SNAPSHOTS, partition, OFFSET_BEGINNING))
-                    ends[(SNAPSHOTS, partition)] = high
-            for message in _read_until(reader, starts, ends):
-                yield message.key() or b"", message.value() or b""
+            reader.assign([TopicPartition(*place, offset) for place, offset in starts.items()])
+            yield from _read_until(reader, {place: high for place, (_, high) in bounds.items()})
         finally:
             reader.close()
 
@@ -243,18 +268,8 @@ class KafkaLog:
         )
 
 
-def _bounds(reader: Consumer, topic: str, partition: int) -> tuple[int, int]:
-    return reader.get_watermark_offsets(TopicPartition(topic, partition), READ_TIMEOUT_S)
-
-
-def _read_until(
-    reader: Consumer, starts: list[TopicPartition], ends: dict[tuple[str, int], int]
-) -> Iterator[Message]:
-    """All records from the starts up to the ends, partition by partition in order."""
+def _read_until(reader: Consumer, ends: dict[Place, int]) -> Iterator[Message]:
     open_partitions = set(ends)
-    if not starts:
-        return
-    reader.assign(starts)
     while open_partitions:
         messages = reader.consume(1000, 0.02) or reader.consume(1, READ_TIMEOUT_S)
         if not messages:

@@ -138,9 +138,8 @@ class StageService:
         if now - self._committed_at_ms >= self._cadence.commit_ms:
             self._commit()
             self._committed_at_ms = now
-            for partition, owned in self._owned.items():
-                if self._is_due(owned, now):
-                    self._snapshot(partition, owned)
+            for partition in self._due(now):
+                self._snapshot(partition, self._owned[partition])
         return len(records)
 
     def _feed(self, record: InputRecord) -> None:
@@ -156,6 +155,13 @@ class StageService:
             self._log.commit(offsets)
             for partition, offset in offsets.items():
                 self._owned[partition].committed = offset
+
+    def _due(self, now_ms: int) -> list[int]:
+        """The partitions to take a snapshot of now: a few a round, the oldest first, so that no order has to wait for
+        the snapshots of hundreds of partitions."""
+        due = [partition for partition, owned in self._owned.items() if self._is_due(owned, now_ms)]
+        due.sort(key=lambda partition: self._owned[partition].snapshot_at_ms)
+        return due[: 1 + len(self._owned) * self._cadence.commit_ms // max(self._cadence.snapshot_ms, 1)]
 
     def _is_due(self, owned: _Owned, now_ms: int) -> bool:
         behind = owned.acknowledged - owned.snapshot_offset

@@ -1,6 +1,7 @@
 """Stages with one clause of the protocol left out each. The simulation must catch every one of them."""
 
 from collections.abc import Sequence
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -9,7 +10,7 @@ from msgspec import Struct
 import stage.service
 import stage.snapshots
 from schemas.records import Source
-from stage.log import InputRecord
+from stage.log import InputRecord, Log
 from stage.partition import Emission, LastPublished, PartitionState, StagePartition
 from stage.service import StageService
 
@@ -50,6 +51,32 @@ class CommitsWhatItFetched(StageService):
     def _feed(self, record: InputRecord) -> None:
         self._log.commit({record.partition: record.offset + 1})
         super()._feed(record)
+
+
+class ReadsTheEndFirst(StageService):
+    """Takes the end of its input before it looks at what an owner before it may still be writing."""
+
+    def open(self, partitions: Sequence[int]) -> dict[int, int]:
+        ends = self._log.end_offsets(partitions)
+        log, self._log = self._log, cast(Log, EndOf(self._log, ends))
+        try:
+            return super().open(partitions)
+        finally:
+            self._log = log
+
+
+class EndOf:
+    """A log whose ends stand still."""
+
+    def __init__(self, log: Log, ends: dict[int, int]) -> None:
+        self._log = log
+        self._ends = ends
+
+    def end_offsets(self, partitions: Sequence[int]) -> dict[int, int]:
+        return self._ends
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._log, name)
 
 
 class IgnoresMarks(StagePartition):

@@ -24,7 +24,8 @@ def caught(make_service: type[StageService] = StageService) -> str | None:
 
 
 @pytest.mark.parametrize(
-    "service", [mutants.CommitsBeforeFlush, mutants.SnapshotsBeforeFlush, mutants.CommitsWhatItFetched]
+    "service",
+    [mutants.CommitsBeforeFlush, mutants.SnapshotsBeforeFlush, mutants.CommitsWhatItFetched, mutants.ReadsTheEndFirst],
 )
 def test_a_service_that_writes_in_another_order_is_caught(service: type[StageService]):
     assert caught(service)

@@ -170,19 +170,39 @@ def test_delisting_expires_all_bids_then_asks_best_first(traders):
     assert traders.exchange.balance(traders.alice, "ABC") == (1000, 0)
 
 
-def test_delisting_a_large_market_is_told_in_several_reports():
-    exchange = Exchange([market()], max_open_orders=2000, account_partitions=1)
+def large_market(orders: int) -> tuple[Exchange, Signer]:
+    """Alice has this many orders of one ABC at 5."""
+    exchange = Exchange([market()], max_open_orders=orders, account_partitions=1)
     alice = exchange.open_account(USD="100000")
-    for _ in range(1200):
-        order = exchange.order(alice, "BUY", "1", "5")
-        exchange.submit(alice.sign(order), alice.account)
+    for _ in range(orders):
+        exchange.submit(alice.sign(exchange.order(alice, "BUY", "1", "5")), alice.account)
     exchange.run()
+    return exchange, alice
+
+
+def check_record_sizes(exchange: Exchange) -> None:
+    """What the broker takes in one record, whatever one input causes."""
+    for topic in ("accounts", "ledger", "orders", "trades", "depth"):
+        assert max(map(len, exchange.cluster.values(topic, 0)), default=0) < 1_000_000
+
+
+def test_delisting_a_large_market_is_told_in_several_reports():
+    exchange, alice = large_market(1200)
     exchange.list_market(market(state=MarketState.DELISTED), 2)
     exchange.run()
     assert exchange.balance(alice, "USD") == (100_000 * 10_000, 0)
-    reports = [value for value in exchange.cluster.values("accounts", 0) if b"DELISTED" in value and b"closed" in value]
-    assert len(reports) == 3 and max(map(len, reports)) < 1_000_000
-    assert max(map(len, exchange.cluster.values("ledger", 0))) < 1_000_000
+    assert sum(b'"cause":"DELISTED"' in value for value in exchange.cluster.values("accounts", 0)) == 3
+    check_record_sizes(exchange)
+
+
+def test_an_order_that_meets_a_thousand_others_is_told_in_several_reports():
+    exchange, alice = large_market(1200)
+    bob = exchange.open_account(ABC="1200")
+    exchange.place(bob, "SELL", "1200", "5")
+    assert len(exchange.trades()) == 1200
+    assert exchange.balance(alice, "ABC") == (1200, 0) and exchange.balance(bob, "ABC") == (0, 0)
+    assert exchange.balance(alice, "USD")[1] == 0
+    check_record_sizes(exchange)
 
 
 # --- terms that change under resting orders

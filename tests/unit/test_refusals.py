@@ -3,7 +3,7 @@
 import pytest
 
 from schemas.reasons import TEXTS, Reason
-from tests.unit import refusals_of_bytes, refusals_of_commands
+from tests.unit import refusals_of_accounts, refusals_of_bytes, refusals_of_orders
 from tests.unit.refusals import CASES, Scene
 
 ONLY_THE_GATEWAY = {
@@ -12,8 +12,8 @@ ONLY_THE_GATEWAY = {
     Reason.NO_LIQUIDITY, Reason.HISTORY_UNAVAILABLE,
 }  # fmt: skip
 FILLS_ON_PURPOSE = {
-    refusals_of_commands.a_cancel_that_meets_a_fill_on_its_way,
-    refusals_of_commands.an_amend_to_what_is_filled,
+    refusals_of_orders.a_cancel_that_meets_a_fill_on_its_way,
+    refusals_of_orders.an_amend_to_what_is_filled,
 }
 
 
@@ -46,5 +46,6 @@ def test_every_reason_that_the_log_can_give_has_a_case():
     assert set(TEXTS) == set(Reason)
 
 
-def test_cases_come_from_both_modules():
-    assert {case.__module__ for _, case in CASES} == {refusals_of_bytes.__name__, refusals_of_commands.__name__}
+def test_cases_come_from_all_modules():
+    modules = {refusals_of_accounts, refusals_of_bytes, refusals_of_orders}
+    assert {case.__module__ for _, case in CASES} == {module.__name__ for module in modules}
