@@ -54,6 +54,7 @@ bench: $(INSTALLED) ## all benchmarks
 
 schemas: $(INSTALLED) ## write the checked-in JSON schemas and the AsyncAPI document anew
 	$(BIN)/python -m schemas.generate
+	$(BIN)/python -m glassbook.client.vectors
 
 # --universal: one lock for every system and Python; --no-header and no index options: nothing of this machine in it.
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \

@@ -18,19 +18,12 @@ from schemas.commands import (
     Withdraw,
 )
 from schemas.decimals import format_decimal
+from schemas.journal import CommandPassed, KeyDelegated, KeyRevoked, OrderOpened, WithdrawalOpened
 from schemas.ledger_state import OpenOrder, PendingWithdrawal
 from schemas.market import MarketState, Priced, Terms, parse_amount
 from schemas.order_rules import price_amend, price_new_order
 from schemas.reasons import Reason
-from schemas.records import (
-    CommandPassed,
-    Funded,
-    KeyDelegated,
-    KeyRevoked,
-    OrderOpened,
-    SignedCommand,
-    WithdrawalOpened,
-)
+from schemas.records import Funded, SignedCommand
 from schemas.refusal import Refused
 from schemas.signing import account_of, check_key
 from schemas.topics import ORDERS

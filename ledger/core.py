@@ -16,20 +16,17 @@ from ledger.settlement import close, follow_amend, follow_declined_amend, follow
 from schemas.authority import OPERATOR_COMMANDS, Opened, open_signed
 from schemas.codec import claimed_account, decode_accounts
 from schemas.commands import MAX_AHEAD_MS, MAX_WINDOW_MS, AccountCommand, Genesis, ListMarket, NewOrder, OperatorCommand
+from schemas.journal import CommandRefused, CommandRepeated, LedgerEntry, OperatorRefused
 from schemas.ledger_state import LedgerState, ListedMarket, OpenOrder, RecentCommand
 from schemas.market import Terms
 from schemas.reasons import Reason
 from schemas.records import (
     Amended,
     Closed,
-    CommandRefused,
-    CommandRepeated,
     Declined,
     Decremented,
     ExecutionReport,
     Filled,
-    LedgerEntry,
-    OperatorRefused,
     OrderEvent,
     Rested,
     Submitted,

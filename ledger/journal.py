@@ -6,8 +6,8 @@ process: both are asserted where the entry is written.
 
 from ledger.account import Account, LedgerBroken
 from schemas.decimals import format_decimal
+from schemas.journal import AccountEvent, BalanceAfter, LedgerEntry, Posting
 from schemas.ledger_state import Balance
-from schemas.records import AccountEvent, BalanceAfter, LedgerEntry, Posting
 from schemas.topics import LEDGER
 from stage.partition import Step
 

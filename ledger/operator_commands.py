@@ -7,9 +7,9 @@ from ledger.account import MAX_TRANSFERS, Account
 from ledger.journal import WORLD, Journal
 from schemas.commands import Deposit, Genesis, ListMarket, OperatorCommand, RegisterAccount, SettleWithdrawal
 from schemas.decimals import format_decimal
+from schemas.journal import AccountRegistered, Deposited, ExchangeStarted, MarketListed, WithdrawalClosed
 from schemas.market import FIXED_FIELDS, Terms, parse_amount
 from schemas.reasons import Reason
-from schemas.records import AccountRegistered, Deposited, ExchangeStarted, MarketListed, WithdrawalClosed
 from schemas.refusal import Refused
 from schemas.signing import account_of, account_partition, check_key
 from schemas.topics import LEDGER

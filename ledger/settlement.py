@@ -7,21 +7,10 @@ what its rest, at its limit and with the higher of its fees, can still cost; wha
 
 from ledger.account import LedgerBroken
 from ledger.journal import FEES, Entry
+from schemas.journal import OrderAmended, OrderClosed, OrderDecremented, OrderFilled, OrderRested
 from schemas.ledger_state import OpenOrder, Outcome
 from schemas.market import Terms, fee_minor
-from schemas.records import (
-    Amended,
-    Closed,
-    Declined,
-    Decremented,
-    Filled,
-    OrderAmended,
-    OrderClosed,
-    OrderDecremented,
-    OrderFilled,
-    OrderRested,
-    Rested,
-)
+from schemas.records import Amended, Closed, Declined, Decremented, Filled, Rested
 
 
 def reserve_needed(order: OpenOrder, terms: Terms) -> int:

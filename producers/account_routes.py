@@ -20,8 +20,8 @@ from producers.health import Part
 from producers.lookup import find_order
 from producers.reads import reader
 from producers.web import READ_AFTER_HEADER, Answer, query, target_of, whole_number
+from schemas.journal import BalanceAfter, LedgerEntry
 from schemas.reasons import Reason
-from schemas.records import BalanceAfter, LedgerEntry
 from schemas.refusal import Refused
 
 PLACE_ID = re.compile(r"[0-9]{1,6}-[0-9]{1,19}", re.ASCII)

@@ -9,9 +9,9 @@ from msgspec import Struct
 
 from producers.orders import Fill, Order, OrderStatus
 from schemas.commands import Side
+from schemas.journal import AccountEvent, BalanceAfter, Posting
 from schemas.market import Market
 from schemas.reasons import Reason
-from schemas.records import AccountEvent, BalanceAfter, Posting
 
 
 class OrderAnswer(Struct, frozen=True, omit_defaults=True, kw_only=True):

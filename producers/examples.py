@@ -33,9 +33,7 @@ from schemas.commands import (
     Withdraw,
     encode_command,
 )
-from schemas.market import Market, MarketState
-from schemas.reasons import Reason
-from schemas.records import (
+from schemas.journal import (
     AccountRegistered,
     BalanceAfter,
     Deposited,
@@ -43,11 +41,12 @@ from schemas.records import (
     KeyRevoked,
     OrderRested,
     Posting,
-    Role,
-    SignedCommand,
     WithdrawalClosed,
     WithdrawalOpened,
 )
+from schemas.market import Market, MarketState
+from schemas.reasons import Reason
+from schemas.records import Role, SignedCommand
 from schemas.signing import BATCH_PREFIX, account_of, encode_bytes, merkle_tree
 
 EXCHANGE = "glassbook.local"

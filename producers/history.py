@@ -18,9 +18,10 @@ from producers.log_reader import open_consumer, partitions_of
 from producers.orders import ORDER_EVENTS, Order, OrderStatus, order_of_command
 from schemas.codec import decode_accounts, ledger_decoder
 from schemas.commands import NewOrder, decode_command
+from schemas.journal import CommandRefused, CommandRepeated, LedgerEntry, LedgerRecord
 from schemas.market import Terms
 from schemas.reasons import Reason
-from schemas.records import CommandRefused, CommandRepeated, LedgerEntry, LedgerRecord, Submitted
+from schemas.records import Submitted
 from schemas.refusal import Refused
 from schemas.topics import ACCOUNTS, LEDGER
 

@@ -5,9 +5,9 @@ from producers.history import FoundOrder, Repeated
 from producers.orders import MAX_FILLS, Order, OrderStatus, order_of_command
 from producers.view import ClosedBefore
 from schemas.commands import AmendOrder, CancelOrder
+from schemas.journal import CommandRefused, CommandRepeated
 from schemas.market import Terms
 from schemas.reasons import Reason
-from schemas.records import CommandRefused, CommandRepeated
 from schemas.refusal import Refused
 
 

@@ -13,10 +13,7 @@ from msgspec import Struct
 
 from schemas.commands import NewOrder, Side
 from schemas.decimals import DecimalError, format_decimal, parse_decimal
-from schemas.ledger_state import OpenOrder
-from schemas.market import Terms
-from schemas.reasons import Reason
-from schemas.records import (
+from schemas.journal import (
     AccountEvent,
     OrderAmended,
     OrderClosed,
@@ -24,8 +21,11 @@ from schemas.records import (
     OrderFilled,
     OrderOpened,
     OrderRested,
-    Role,
 )
+from schemas.ledger_state import OpenOrder
+from schemas.market import Terms
+from schemas.reasons import Reason
+from schemas.records import Role
 
 ORDER_EVENTS = (OrderRested, OrderFilled, OrderDecremented, OrderAmended, OrderClosed)
 MAX_FILLS = 1000

@@ -9,8 +9,8 @@ from msgspec import Struct
 from producers.orders import Order, OrderStatus
 from producers.view import View
 from schemas.commands import AmendOrder, CancelAll, CancelOrder, Command, NewOrder
+from schemas.journal import AccountEvent, CommandPassed, CommandRefused, CommandRepeated, OrderAmended
 from schemas.reasons import Reason
-from schemas.records import AccountEvent, CommandPassed, CommandRefused, CommandRepeated, OrderAmended
 
 MAX_REPEATS = 4
 

@@ -11,9 +11,10 @@ from producers.health import Health, Place
 from producers.view import View
 from producers.waiting import Waiting
 from schemas.codec import ledger_decoder, trades_decoder
+from schemas.journal import LedgerEntry
 from schemas.ledger_state import LedgerState
 from schemas.matcher_state import MatcherState
-from schemas.records import Depth, LedgerEntry, Trade
+from schemas.records import Depth, Trade
 from schemas.topics import DEPTH, LEDGER, TRADES
 from stage.partition import PartitionState, decode_state
 from stage.snapshots import Snapshot

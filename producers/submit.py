@@ -19,8 +19,8 @@ from producers.outcomes import Done, Refusal, outcome
 from producers.problems import Problem, problem
 from producers.web import Answer
 from schemas.commands import AmendOrder, CancelAll, CancelOrder, Command, NewOrder
+from schemas.journal import BalanceAfter
 from schemas.reasons import Reason
-from schemas.records import BalanceAfter
 from schemas.refusal import Refused
 from schemas.topics import ACCOUNTS
 

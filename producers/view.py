@@ -15,10 +15,7 @@ from msgspec import Struct
 
 from producers.orders import Order, order_opened, order_restored
 from schemas.decimals import format_decimal
-from schemas.ledger_state import AccountState, LedgerState, Outcome, RecentCommand
-from schemas.market import Market, Terms
-from schemas.reasons import Reason
-from schemas.records import (
+from schemas.journal import (
     AccountEvent,
     AccountRegistered,
     CommandPassed,
@@ -41,6 +38,9 @@ from schemas.records import (
     WithdrawalClosed,
     WithdrawalOpened,
 )
+from schemas.ledger_state import AccountState, LedgerState, Outcome, RecentCommand
+from schemas.market import Market, Terms
+from schemas.reasons import Reason
 
 
 class Gap(Exception):

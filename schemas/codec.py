@@ -5,8 +5,9 @@ from typing import Any
 
 import msgspec
 
+from schemas.journal import LedgerRecord
 from schemas.reasons import Reason
-from schemas.records import AccountsRecord, LedgerRecord, OrdersRecord, TradesRecord
+from schemas.records import AccountsRecord, OrdersRecord, TradesRecord
 from schemas.refusal import Refused
 
 encode = msgspec.json.Encoder().encode

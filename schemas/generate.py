@@ -16,7 +16,8 @@ from typing import Any, get_args
 import msgspec
 
 from schemas.commands import AccountCommand, DelegateKey, OperatorCommand
-from schemas.records import AccountsRecord, DeadLetter, Depth, LedgerRecord, OrdersRecord, TradesRecord
+from schemas.journal import LedgerRecord
+from schemas.records import AccountsRecord, DeadLetter, Depth, OrdersRecord, TradesRecord
 from schemas.topics import (
     ACCOUNTS,
     DEAD_LETTERS,

@@ -15,7 +15,8 @@ from msgspec import Struct
 from ledger.core import LedgerCore
 from matcher.core import MatcherCore
 from schemas.codec import ledger_decoder
-from schemas.records import CommandPassed, CommandRefused, CommandRepeated, LedgerEntry, OrderOpened, Source
+from schemas.journal import CommandPassed, CommandRefused, CommandRepeated, LedgerEntry, OrderOpened
+from schemas.records import Source
 from schemas.topics import ACCOUNTS, DEAD_LETTERS, DEPTH, LEDGER, ORDERS, PUBLIC_TOPICS, TRADES
 from stage.partition import Core, StagePartition, encode_state
 

@@ -10,7 +10,7 @@ from ledger.account import Account
 from ledger.core import LedgerCore
 from matcher.core import MatcherCore
 from schemas.codec import ledger_decoder
-from schemas.records import CommandPassed, LedgerEntry, OrderClosed
+from schemas.journal import CommandPassed, LedgerEntry, OrderClosed
 from schemas.topics import ACCOUNTS, LEDGER, PUBLIC_TOPICS
 from simulator.audit import Audit, LoggedRecord, audit, outcomes
 from simulator.memory_log import Cluster

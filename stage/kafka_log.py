@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from confluent_kafka import (
-    OFFSET_BEGINNING,
     Consumer,
     KafkaError,
     KafkaException,
@@ -81,6 +80,7 @@ class KafkaLog:
         self._bootstrap = bootstrap
         self._topic = topic
         self._failure: str | None = None
+        self._away = False  # the broker, as far as the consumer has seen
         common: dict[str, str | int | float | bool] = {
             "bootstrap.servers": bootstrap,
             "client.id": f"{stage}-{member}",
@@ -156,7 +156,9 @@ class KafkaLog:
         if first is None:
             return []
         messages = [first, *self._consumer.consume(max_records - 1, 0)]
-        return [_input_record(message) for message in messages if self._is_record(message)]
+        records = [_input_record(message) for message in messages if self._is_record(message)]
+        self._away = self._away and not records
+        return records
 
     def append(self, topic: str, partition: int, key: bytes, value: bytes) -> None:
         while True:
@@ -172,7 +174,13 @@ class KafkaLog:
         self._check()
 
     def commit(self, offsets: dict[int, int]) -> None:
-        """Asynchronous: a commit that is lost only makes a restart replay more."""
+        """Asynchronous: a commit that is lost only makes a restart replay more.
+
+        None is made while the broker is away. It would wait in the client, go out when the member's session has timed
+        out and it has no name in the group any more, and be taken for an impostor's: that ends the process.
+        """
+        if self._away:
+            return
         positions = [TopicPartition(self._topic, partition, offset) for partition, offset in offsets.items()]
         try:
             self._consumer.commit(offsets=positions, asynchronous=True)
@@ -198,7 +206,7 @@ class KafkaLog:
 
     def snapshot_records(self, stage: str, partitions: Sequence[int]) -> Iterator[tuple[bytes, bytes]]:
         bounds = self._bounds([(SNAPSHOTS, p) for p in sorted({snapshot_partition(stage, p) for p in partitions})])
-        for message in self._read(dict.fromkeys(bounds, OFFSET_BEGINNING), bounds):
+        for message in self._read({place: low for place, (low, _) in bounds.items()}, bounds):
             yield message.key() or b"", message.value() or b""
 
     def _bounds(self, places: Sequence[Place]) -> dict[Place, tuple[int, int]]:
@@ -221,7 +229,9 @@ class KafkaLog:
         return found
 
     def _read(self, starts: dict[Place, int], bounds: dict[Place, tuple[int, int]]) -> Iterator[Message]:
-        """All records from the starts up to the bounds, each partition's in order."""
+        """All records from the starts up to the bounds, each partition's in order. The starts are offsets and not "the
+        beginning": the client would wait half a second before it asks where that is.
+        """
         if not starts:
             return
         reader = self._reader()
@@ -246,6 +256,7 @@ class KafkaLog:
             self._failure = f"{message.topic()}-{message.partition()}: {error}"
 
     def _on_error(self, error: KafkaError) -> None:
+        self._away = self._away or error.code() in (KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT)
         if error.fatal() or (error.code() not in _RETRIABLE and not error.retriable()):
             self._failure = self._failure or str(error)
 

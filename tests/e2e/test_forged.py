@@ -16,8 +16,9 @@ from glassbook.cluster import Cluster
 from glassbook.operator import OperatorFolder
 from schemas.codec import encode, ledger_decoder
 from schemas.commands import Deposit, NewOrder, RegisterAccount, encode_command
+from schemas.journal import LedgerEntry
 from schemas.reasons import Reason
-from schemas.records import Funded, LedgerEntry, SignedCommand, Source, Submitted
+from schemas.records import Funded, SignedCommand, Source, Submitted
 from schemas.signing import account_partition
 from simulator.topic_reader import read_topics
 

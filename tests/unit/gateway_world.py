@@ -28,8 +28,9 @@ from producers.view import Bounds, View
 from producers.waiting import Waiting
 from schemas.codec import decode_accounts, ledger_decoder
 from schemas.commands import Command, NewOrder, decode_command, encode_command
+from schemas.journal import LedgerEntry
 from schemas.market import Market, Terms
-from schemas.records import LedgerEntry, SignedCommand, Submitted
+from schemas.records import SignedCommand, Submitted
 from schemas.refusal import Refused
 from schemas.signing import BATCH_PREFIX, encode_bytes, merkle_tree
 from stage.snapshots import newest_snapshots

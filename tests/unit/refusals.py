@@ -8,17 +8,10 @@ from msgspec import Raw
 
 from schemas.codec import ledger_decoder
 from schemas.commands import Command, DelegateKey, NewOrder, encode_command
+from schemas.journal import CommandRefused, LedgerEntry, OperatorRefused, OrderClosed
 from schemas.market import Market
 from schemas.reasons import Reason
-from schemas.records import (
-    CommandRefused,
-    DeadLetter,
-    Delegation,
-    LedgerEntry,
-    OperatorRefused,
-    OrderClosed,
-    SignedCommand,
-)
+from schemas.records import DeadLetter, Delegation, SignedCommand
 from schemas.signing import encode_bytes
 from tests.exchange import Exchange, Signer, market
 

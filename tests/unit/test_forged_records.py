@@ -6,8 +6,8 @@ import pytest
 
 from matcher.core import MatcherCore
 from schemas.codec import encode
+from schemas.journal import OrderRested
 from schemas.reasons import Reason
-from schemas.records import OrderRested
 from simulator.memory_log import MemoryLog
 from stage.partition import Gap, LastPublished, LogRewritten, StagePartition
 from tests.exchange import Exchange, Signer

@@ -30,9 +30,10 @@ from schemas.commands import (
     Withdraw,
     encode_command,
 )
+from schemas.journal import CommandRefused
 from schemas.market import MarketState
 from schemas.reasons import TEXTS, Reason
-from schemas.records import CommandRefused, Delegation, SignedCommand
+from schemas.records import Delegation, SignedCommand
 from schemas.signing import decode_bytes, encode_bytes
 from tests.exchange import EXCHANGE, Signer, market
 from tests.unit.gateway_world import GatewayWorld

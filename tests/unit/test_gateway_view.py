@@ -11,8 +11,9 @@ from producers.view import Bounds, Gap, View
 from producers.waiting import Waiting
 from schemas.codec import encode, ledger_decoder
 from schemas.commands import CancelOrder
+from schemas.journal import CommandRefused
 from schemas.reasons import Reason
-from schemas.records import CommandRefused, Funded, Source
+from schemas.records import Funded, Source
 from schemas.refusal import Refused
 from tests.exchange import Exchange
 from tests.unit.gateway_world import GatewayWorld, run

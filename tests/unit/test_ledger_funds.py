@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from schemas.commands import AmendOrder, SelfTrade, SettleWithdrawal, TimeInForce, Withdraw
-from schemas.records import CloseStatus, OrderClosed, WithdrawalClosed, WithdrawalOpened
+from schemas.journal import OrderClosed, WithdrawalClosed, WithdrawalOpened
+from schemas.records import CloseStatus
 from simulator.verdict import check_reserved
 from tests.exchange import Exchange, Signer, market
 

@@ -5,9 +5,9 @@ import pytest
 
 from ledger.account import NONCE_WINDOW, RECENT_COMMANDS, Account, command_digest
 from schemas.commands import CancelAll, CancelOrder, DelegateKey, Deposit, RegisterAccount, RevokeKey, Withdraw
+from schemas.journal import CommandPassed, CommandRefused, CommandRepeated, KeyDelegated, KeyRevoked
 from schemas.ledger_state import RecentCommand
 from schemas.reasons import Reason
-from schemas.records import CommandPassed, CommandRefused, CommandRepeated, KeyDelegated, KeyRevoked
 from schemas.refusal import Refused
 from tests.exchange import Exchange, Signer
 from tests.unit.refusals import Scene

@@ -6,9 +6,10 @@ import pytest
 
 from schemas.codec import trades_decoder
 from schemas.commands import AmendOrder, CancelAll, TimeInForce
+from schemas.journal import OrderAmended, OrderClosed, OrderFilled, OrderRested
 from schemas.market import MarketState
 from schemas.reasons import Reason
-from schemas.records import CloseStatus, OrderAmended, OrderClosed, OrderFilled, OrderRested, TradesTick
+from schemas.records import CloseStatus, TradesTick
 from tests.exchange import Exchange, Signer, market
 
 
