@@ -1,10 +1,10 @@
-"""`python -m benchmarks engine|stage|latency|all`."""
+"""`python -m benchmarks engine|stage|latency|recovery|layouts|all`."""
 
 from typing import Annotated
 
 import typer
 
-from benchmarks import engine, latency, stage
+from benchmarks import engine, latency, layouts, recovery, stage
 
 app = typer.Typer(help="How fast Glassbook is on this machine.", no_args_is_help=True, add_completion=False)
 
@@ -37,9 +37,26 @@ def latency_command(
     latency.run(seconds, seed, json, url, per_s)
 
 
+@app.command("recovery")
+def recovery_command(seconds: Seconds = 60, seed: Seed = 1, json: Json = False) -> None:
+    """From SIGKILL of each program to trading again, on the default listing."""
+    recovery.run(seconds, seed, json)
+
+
+@app.command("layouts")
+def layouts_command(
+    seconds: Seconds = 20,
+    seed: Seed = 1,
+    json: Json = False,
+    rounds: Annotated[int, typer.Option(help="How often each is measured, in turn.", min=1)] = 1,
+) -> None:
+    """450 symbols on a partition each, against the same on 32 shared ones. Takes three minutes a layout."""
+    layouts.run(seconds, seed, json, rounds)
+
+
 @app.command("all")
 def all_command(seconds: Seconds = 20, seed: Seed = 1, json: Json = False) -> None:
-    """One after another, each for so many seconds."""
+    """The first three, one after another, each for so many seconds."""
     for benchmark in (engine.run, stage.run, latency.run):
         benchmark(seconds, seed, json)
 

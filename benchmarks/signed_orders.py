@@ -3,6 +3,7 @@
 The ledger is made up, the signatures are real: one for each command, or one for a batch over its Merkle root.
 """
 
+import random
 import time
 from collections.abc import Iterable, Iterator
 from itertools import count, groupby, islice
@@ -64,7 +65,8 @@ class SignedFlow:
     def __init__(self, partition: int, resting_orders: int, seed: int, batch: int) -> None:
         self._symbol = market(partition).symbol
         self._batch = batch
-        keys = [Key.new() for _ in range(KEYS)]
+        draw = random.Random(seed)
+        keys = [Key("ed25519", draw.randbytes(32)) for _ in range(KEYS)]
         self._keys = {key.account: key for key in keys}
         self._sequence = count(1)
         self._nonce = 0

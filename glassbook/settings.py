@@ -45,7 +45,9 @@ class Settings(BaseSettings):
     order_partitions: int = Field(8, ge=1)  # at the first start; a listing may ask for more later
     # A process's name in its stage's consumer group. Started again under it, it gets its partitions back at once.
     member: str = Field("1", pattern=r"^[A-Za-z0-9._-]{1,64}$")
-    session_timeout_ms: int = Field(3000, ge=1000)  # after it a dead stage's partitions go to another member
+    # After it a dead stage's partitions go to another member. A broker that was killed should be back by then: after it
+    # its members have to join anew, which takes them a second or two.
+    session_timeout_ms: int = Field(4000, ge=1000)
     disk_reserve_mb: int = Field(512, ge=16)  # below it no start and no new orders
 
     @field_validator("data_dir", "cache_dir", "listing")

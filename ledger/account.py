@@ -12,6 +12,7 @@ from schemas.ledger_state import AccountState, Balance, OpenOrder, PendingWithdr
 from schemas.reasons import Reason
 from schemas.refusal import Refused
 from schemas.signing import encode_bytes
+from stage.partition import StageStopped
 
 NONCE_WINDOW = 1024
 RECENT_COMMANDS = 1024
@@ -21,7 +22,7 @@ MAX_WITHDRAWALS = 256
 MAX_PENDING_AMENDS = 8
 
 
-class LedgerBroken(AssertionError):
+class LedgerBroken(StageStopped):
     """A report asks for what the ledger's own state rules out. The process ends; no balance is bent to fit."""
 
 

@@ -1,9 +1,9 @@
 """The order book of one market: price levels in order, orders within a level in the order in which they came.
 
 Prices are ticks, quantities lots, both integers. A level is a doubly linked list through its orders, so that adding,
-removing and reducing an order costs O(1). A new or vanishing level costs a search, and a move of 8 bytes for each better
-level: at the best price less than any tree, anywhere in a side of 100,000 levels about 9 us. The book knows nothing of
-commands, fees or time: it never decides who trades, it only holds and moves orders.
+removing and reducing an order costs O(1). A new or vanishing level costs a search, and a move of 8 bytes for each
+better level: at the best price less than any tree, anywhere in a side of 100,000 levels about 9 us. The book knows
+nothing of commands, fees or time: it never decides who trades, it only holds and moves orders.
 
 Invariants (`check` asserts them): best bid below best ask; a level's total is the sum of its orders and above zero;
 every order stands in exactly one level and among the partition's resting orders.

@@ -38,6 +38,7 @@ from schemas.signing import (
 
 TRADE_KEY_COMMANDS = (NewOrder, CancelOrder, AmendOrder, CancelAll, RevokeKey)
 HASH_LETTERS = 43  # of 32 bytes in base64url
+MAX_KEY_TEXT = 64
 OPERATOR_COMMANDS = (RegisterAccount, Deposit, SettleWithdrawal, Genesis, ListMarket)
 
 
@@ -59,6 +60,8 @@ def open_signed(signed: SignedCommand, raw: bytes | None = None) -> Opened:
     command = decode_command(raw)
     if not signed.key or not signed.signature:
         raise Refused(Reason.NO_SIGNATURE)
+    if len(signed.key) > MAX_KEY_TEXT:
+        raise Refused(Reason.BAD_KEY, "the key is too long")
     delegation = None
     if not isinstance(command, OPERATOR_COMMANDS) and account_of(signed.key) != command.account:
         delegation = _open_delegation(signed, command)

@@ -123,7 +123,7 @@ class DelegateKey(_AccountCommand, frozen=True, tag="delegate_key", kw_only=True
 
 
 class RevokeKey(_AccountCommand, frozen=True, tag="revoke_key", kw_only=True):
-    """Ends a trade key for good. Signed by the root key, or by the trade key itself."""
+    """Ends a trade key, unless the root key delegates it anew. Signed by the root key, or by the trade key itself."""
 
     trade_key: KeyText
 
@@ -168,7 +168,7 @@ class Genesis(_Command, frozen=True, tag="genesis", kw_only=True):
     operator_key: KeyText
     engine_version: Annotated[int, Meta(ge=1)]
     account_partitions: Annotated[int, Meta(ge=1, le=10_000)]
-    max_open_orders: Annotated[int, Meta(ge=1, le=1_000_000)]
+    max_open_orders: Annotated[int, Meta(ge=1, le=20_000)]  # of one account; a mass cancel names them in one record
     open_registration: bool
     time_ms: Natural
 

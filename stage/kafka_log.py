@@ -46,6 +46,7 @@ _RETRIABLE = {
 _NOT_YET = _RETRIABLE | {
     KafkaError._NOENT,
     KafkaError.FENCED_LEADER_EPOCH,
+    KafkaError.OFFSET_NOT_AVAILABLE,
     KafkaError.UNKNOWN_LEADER_EPOCH,
     KafkaError.UNKNOWN_TOPIC_OR_PART,
 }
@@ -115,7 +116,7 @@ class KafkaLog:
                 "group.instance.id": f"{stage}-{member}",
                 "partition.assignment.strategy": "cooperative-sticky",
                 "session.timeout.ms": session_timeout_ms,
-                "heartbeat.interval.ms": max(session_timeout_ms // 6, 200),
+                "heartbeat.interval.ms": max(session_timeout_ms // 12, 200),
                 "max.poll.interval.ms": 600_000,
                 "enable.auto.commit": False,
                 "auto.offset.reset": "error",

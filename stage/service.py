@@ -201,7 +201,10 @@ def _last_published(values: Sequence[bytes]) -> LastPublished | None:
     """The record with the highest edge sequence: a late repeat may lie behind it."""
     best: LastPublished | None = None
     for value in values:
-        origin = msgspec.json.decode(value, type=_Origin)
+        try:
+            origin = msgspec.json.decode(value, type=_Origin)
+        except msgspec.DecodeError:
+            continue  # a stranger wrote it: it is nothing that this stage published
         if best is None or origin.edge_sequence > best.edge_sequence:
             best = LastPublished(origin.edge_sequence, origin.source.offset, value)
     return best
