@@ -19,9 +19,9 @@ from benchmarks.machine import Report, machine, percentile
 from benchmarks.prober import Prober
 from benchmarks.recovery import PAUSE_S, PROGRAMS
 from glassbook.cluster import Cluster
-from glassbook.listing_generate import SYMBOLS, generate
+from glassbook.listing_generate import PARTITIONS, SYMBOLS, generate
 
-LAYOUTS: dict[str, int | None] = {"own": None, "shared": 32}
+LAYOUTS = {"own": SYMBOLS, "shared": PARTITIONS}
 ORDERS_PER_S = 50
 KILLS = 2
 
@@ -33,8 +33,8 @@ def run(seconds: float, seed: int, as_json: bool, rounds: int = 1) -> None:
     report.say(f"mix      {SYMBOLS} symbols; {KILLS} kills of each program; {ORDERS_PER_S} orders/s for the latency")
     found: dict[str, list[Figures]] = {name: [] for name in LAYOUTS}
     for _ in range(rounds):
-        for name, shared in LAYOUTS.items():
-            figures = _measure(shared, seed, seconds)
+        for name, partitions in LAYOUTS.items():
+            figures = _measure(partitions, seed, seconds)
             found[name].append(figures)
             report.say(f"{name}: {machine()}")
             for key, value in figures.items():
@@ -48,10 +48,10 @@ def run(seconds: float, seed: int, as_json: bool, rounds: int = 1) -> None:
     )
 
 
-def _measure(shared: int | None, seed: int, seconds: float) -> Figures:
+def _measure(partitions: int, seed: int, seconds: float) -> Figures:
     with TemporaryDirectory(prefix="glassbook-layout-") as folder:
         listing = Path(folder) / "listing.toml"
-        listing.write_text(generate(SYMBOLS, shared))
+        listing.write_text(generate(SYMBOLS, partitions))
         figures: Figures = {}
         cluster = new_cluster(Path(folder) / "data", listing=listing)
         with _running(cluster, figures, "first_up_s"):

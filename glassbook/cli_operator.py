@@ -47,7 +47,7 @@ Examples:
 
     glassbook listing generate > deploy/listing-450.toml
 
-    glassbook listing generate --markets 450 --shared 32 > shared.toml
+    glassbook listing generate --markets 450 --partitions 450 > a-partition-each.toml
 """
 
 
@@ -94,9 +94,11 @@ def show(symbol: Annotated[str | None, typer.Argument(help="Only this market.")]
 
 def generate(
     markets: Annotated[int, typer.Option(help="How many markets.")] = listing_generate.SYMBOLS,
-    shared: Annotated[int | None, typer.Option(help="Share this many partitions. [default: a partition each]")] = None,
+    partitions: Annotated[
+        int | None, typer.Option(help="On how many partitions.", show_default=str(listing_generate.PARTITIONS))
+    ] = None,
 ) -> None:
-    typer.echo(listing_generate.generate(markets, shared), nl=False)
+    typer.echo(listing_generate.generate(markets, partitions), nl=False)
 
 
 def _read(file: Path) -> Listing:

@@ -63,10 +63,10 @@ def broker_properties(settings: Settings, broker: int, brokers: int, log_dir: Pa
         "share.coordinator.state.topic.min.isr": needed,
         "group.initial.rebalance.delay.ms": "0",
         "group.min.session.timeout.ms": "1000",
-        # A killed broker that comes back is let in only when its earlier self has timed out: by default after 9 s. One
-        # that has no other to leave its partitions to can be given little time.
-        "broker.session.timeout.ms": "500" if brokers == 1 else "1500",
-        "broker.heartbeat.interval.ms": "100" if brokers == 1 else "300",
+        # A killed broker that comes back is let in only when its earlier self has timed out: by default after 9 s. With
+        # 0.5 s a broker on a busy machine was thought dead while it lived.
+        "broker.session.timeout.ms": "1000" if brokers == 1 else "1500",
+        "broker.heartbeat.interval.ms": "200" if brokers == 1 else "300",
     }
 
 

@@ -117,13 +117,17 @@ class OperatorLog:
 
     def _ends(self, places: Iterable[Place]) -> dict[Place, int]:
         asked = {TopicPartition(*place): OffsetSpec.latest() for place in places}
-        if not asked:
-            return {}
-        try:
-            answers = self._admin.list_offsets(asked, request_timeout=PATIENCE_S)
-            return {(place.topic, place.partition): future.result().offset for place, future in answers.items()}
-        except KafkaException as error:
-            raise GlassbookError(f"the log can't be read: {error.args[0].str()}") from None
+        deadline = time.monotonic() + PATIENCE_S
+        while asked:
+            try:
+                answers = self._admin.list_offsets(asked, request_timeout=PATIENCE_S)
+                return {(place.topic, place.partition): future.result().offset for place, future in answers.items()}
+            except KafkaException as error:
+                # The client goes by what it knew before the broker was away for a moment, and learns of it by asking.
+                if error.args[0].code() != KafkaError.FENCED_LEADER_EPOCH or time.monotonic() > deadline:
+                    raise GlassbookError(f"the log can't be read: {error.args[0].str()}") from None
+                time.sleep(0.1)
+        return {}
 
     def _read(
         self, start: dict[Place, int], take: Callable[[Place, Message], bool], prefetch_bytes: int = 1_048_576

@@ -29,7 +29,7 @@ class PromptPoller(poller.Poller):  # type: ignore[misc]
         os.set_blocking(self._signalled, False)
         os.set_blocking(wake, False)
         signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
-        self._again = False
+        self._again = True  # what starts by itself starts behind the first poll
         self._hurried = deque[float](maxlen=BURST)
 
     def poll(self, timeout: float) -> tuple[list[int], list[int]]:

@@ -1,6 +1,5 @@
 """Listing files: every problem at once with its line, and what changes against the log."""
 
-import re
 
 import pytest
 
@@ -122,14 +121,13 @@ def test_the_default_listing():
 
 def test_the_generated_listing_is_what_is_generated():
     path = DEFAULT_LISTING.with_name("listing-450.toml")
-    shared = re.search(r"--shared (\d+)", path.read_text().splitlines()[0])
-    assert path.read_text() == generate(450, int(shared[1]) if shared else None)
+    assert path.read_text() == generate()
     assert len(read_listing(path).markets) == 450
 
 
-@pytest.mark.parametrize(("shared", "partitions"), [(None, 450), (32, 32)])
-def test_layouts(shared, partitions):
-    listing = parse_listing(generate(450, shared))
+@pytest.mark.parametrize(("asked", "partitions"), [(None, 32), (450, 450), (7, 7)])
+def test_layouts(asked, partitions):
+    listing = parse_listing(generate(450, asked))
     assert order_partitions(listing) == partitions
     assert {market.partition for market in listing.markets} == set(range(partitions))
 
