@@ -87,6 +87,9 @@ class KafkaLog:
             "client.id": f"{stage}-{member}",
             "reconnect.backoff.ms": 50,
             "reconnect.backoff.max.ms": 150,  # a broker that is back must not wait for its clients
+            # By default a client that has lost all brokers forgets them, and then looks once a second for who leads its
+            # partitions. Ours are where they were.
+            "metadata.recovery.strategy": "none",
             "topic.metadata.refresh.interval.ms": 5000,
             "topic.metadata.refresh.fast.interval.ms": 100,
             "socket.nagle.disable": True,

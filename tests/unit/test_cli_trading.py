@@ -105,7 +105,7 @@ def test_a_key_is_not_written_over(run):
 
 
 def test_listing_check_and_generate(run, tmp_path):
-    generated = run("listing", "generate", "--markets", "5", "--shared", "2")
+    generated = run("listing", "generate", "--markets", "5", "--partitions", "2")
     assert generated.output == generate(5, 2)
     path = tmp_path / "five.toml"
     path.write_text(generated.output)

@@ -1,6 +1,5 @@
 """Listing files: every problem at once with its line, and what changes against the log."""
 
-
 import pytest
 
 from glassbook.listing import (
