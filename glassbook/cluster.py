@@ -111,9 +111,7 @@ class Cluster:
 
     def _check(self, say: Say) -> None:
         self._held.enter_context(preflight.only_instance(self.folder))
-        self._instance = preflight.check_instance(
-            self.folder, self._brokers_wanted, self.settings.account_partitions
-        )
+        self._instance = preflight.check_instance(self.folder, self._brokers_wanted, self.settings.account_partitions)
         preflight.check_disk(self.settings, self.folder)
         preflight.check_ports(self.settings, self.instance.brokers, gateway=self.gateway is not None)
         self.settings = self.settings.model_copy(

@@ -5,7 +5,6 @@ partition: the first error ends the process. Consuming never commits by itself. 
 consumer groups; a static member keeps its partitions over a quick restart.
 """
 
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from confluent_kafka import (
@@ -16,48 +15,14 @@ from confluent_kafka import (
     Producer,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from schemas.topics import SNAPSHOTS
+from stage.kafka_reader import LATEST, READ_TIMEOUT_S, RETRIABLE, KafkaReader, LogFailed, Place, offset_of, place_of
 from stage.log import InputRecord
-from stage.partition import StageStopped
 from stage.snapshots import snapshot_partition
 
 TAIL_RECORDS = 500
-READ_TIMEOUT_S = 30.0
-RETRY_S = 0.02
-_RETRIABLE = {
-    KafkaError._ALL_BROKERS_DOWN,
-    KafkaError._TRANSPORT,
-    KafkaError._TIMED_OUT,
-    KafkaError._RESOLVE,
-    KafkaError.COORDINATOR_NOT_AVAILABLE,
-    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
-    KafkaError.NOT_COORDINATOR,
-    KafkaError.NOT_LEADER_FOR_PARTITION,
-    KafkaError.LEADER_NOT_AVAILABLE,
-    KafkaError.REQUEST_TIMED_OUT,
-    KafkaError.NOT_ENOUGH_REPLICAS,
-    KafkaError.REBALANCE_IN_PROGRESS,
-}
-
-
-# What may be said of a partition by a broker that has just started, or by a client that still knows it from before.
-_NOT_YET = _RETRIABLE | {
-    KafkaError._NOENT,
-    KafkaError.FENCED_LEADER_EPOCH,
-    KafkaError.OFFSET_NOT_AVAILABLE,
-    KafkaError.UNKNOWN_LEADER_EPOCH,
-    KafkaError.UNKNOWN_TOPIC_OR_PART,
-}
-_EARLIEST, _LATEST = OffsetSpec.earliest(), OffsetSpec.latest()
-
-Place = tuple[str, int]
-"""Topic and partition."""
-
-
-class LogFailed(StageStopped):
-    """The broker refused something for good. The process ends and starts again."""
+MAX_RECORD_BYTES = 999_000  # of key and value: librdkafka's limit on a message, less its own overhead
 
 
 class Membership:
@@ -81,6 +46,7 @@ class KafkaLog:
         self._bootstrap = bootstrap
         self._topic = topic
         self._failure: str | None = None
+        self._pending: dict[Place, list[dict[str, bytes]]] = {}  # appended since the last flush
         self._away = False  # the broker, as far as the consumer has seen
         common: dict[str, str | int | float | bool] = {
             "bootstrap.servers": bootstrap,
@@ -95,7 +61,7 @@ class KafkaLog:
             "socket.nagle.disable": True,
             "log_level": 3,  # errors; librdkafka's warnings of each lost connection say nothing that isn't seen anyway
         }
-        self._common = common
+        self._reader = KafkaReader(common)
         self._producer = Producer(
             common
             | {
@@ -165,14 +131,22 @@ class KafkaLog:
         return records
 
     def append(self, topic: str, partition: int, key: bytes, value: bytes) -> None:
-        while True:
-            try:
-                self._producer.produce(topic, value, key, partition, on_delivery=self._on_delivery)
-                return
-            except BufferError:
-                self._producer.poll(0.01)
+        # A record that the client would refuse must not let those behind it pass: it is looked at before any is sent.
+        if len(key) + len(value) > MAX_RECORD_BYTES:
+            raise LogFailed(f"{topic}-{partition}: a record of {len(value)} bytes is too large for the log")
+        self._pending.setdefault((topic, partition), []).append({"value": value, "key": key})
 
     def flush(self) -> None:
+        # One burst for each partition: handed over one by one, the first goes out alone, and a busy broker gets several
+        # times as many requests.
+        for (topic, partition), records in self._pending.items():
+            try:
+                taken = self._producer.produce_batch(topic, records, partition, on_delivery=self._on_delivery)
+            except BufferError as error:
+                raise LogFailed(f"{topic}-{partition}: {error}") from None
+            if taken != len(records):
+                raise LogFailed(f"{topic}-{partition}: the client took {taken} of {len(records)} records")
+        self._pending.clear()
         while self._producer.flush(1.0):
             self._check()
         self._check()
@@ -189,7 +163,7 @@ class KafkaLog:
         try:
             self._consumer.commit(offsets=positions, asynchronous=True)
         except KafkaException as error:
-            if error.args[0].code() not in (KafkaError._NO_OFFSET, KafkaError._STATE, *_RETRIABLE):
+            if error.args[0].code() not in (KafkaError._NO_OFFSET, KafkaError._STATE, *RETRIABLE):
                 raise LogFailed(f"commit: {error}") from None
 
     def committed(self, partitions: Sequence[int]) -> dict[int, int]:
@@ -197,53 +171,23 @@ class KafkaLog:
         return {position.partition: max(position.offset, 0) for position in positions}
 
     def end_offsets(self, partitions: Sequence[int]) -> dict[int, int]:
-        return {p: end for (_, p), end in self._offsets([(self._topic, p) for p in partitions], _LATEST).items()}
+        return {p: end for (_, p), end in self._reader.offsets([(self._topic, p) for p in partitions], LATEST).items()}
 
     def tails(self, topics: Iterable[str], partitions: Sequence[int]) -> dict[tuple[str, int], list[bytes]]:
-        bounds = self._bounds([(topic, partition) for topic in topics for partition in partitions])
+        bounds = self._reader.bounds([(topic, partition) for topic in topics for partition in partitions])
         tails: dict[tuple[str, int], list[bytes]] = {}
-        for message in self._read(
+        for message in self._reader.read(
             {place: max(low, high - TAIL_RECORDS) for place, (low, high) in bounds.items()}, bounds
         ):
-            tails.setdefault(_place(message), []).append(message.value() or b"")
+            tails.setdefault(place_of(message), []).append(message.value() or b"")
         return tails
 
     def snapshot_records(self, stage: str, partitions: Sequence[int]) -> Iterator[tuple[bytes, bytes]]:
-        bounds = self._bounds([(SNAPSHOTS, p) for p in sorted({snapshot_partition(stage, p) for p in partitions})])
-        for message in self._read({place: low for place, (low, _) in bounds.items()}, bounds):
+        bounds = self._reader.bounds(
+            [(SNAPSHOTS, p) for p in sorted({snapshot_partition(stage, p) for p in partitions})]
+        )
+        for message in self._reader.read({place: low for place, (low, _) in bounds.items()}, bounds):
             yield message.key() or b"", message.value() or b""
-
-    def _bounds(self, places: Sequence[Place]) -> dict[Place, tuple[int, int]]:
-        """The first offset and the one behind the last, for those of these partitions that hold anything."""
-        lows, highs = self._offsets(places, _EARLIEST), self._offsets(places, _LATEST)
-        return {place: (lows[place], highs[place]) for place in places if lows[place] < highs[place]}
-
-    def _offsets(self, places: Sequence[Place], which: OffsetSpec) -> dict[Place, int]:
-        """Of all in one request: asked one by one, hundreds of partitions would take a second."""
-        found: dict[Place, int] = {}
-        admin, deadline = AdminClient(self._common), time.monotonic() + READ_TIMEOUT_S
-        while waiting := {TopicPartition(*place): which for place in places if place not in found}:
-            for asked, answer in admin.list_offsets(waiting, request_timeout=READ_TIMEOUT_S).items():
-                try:
-                    found[asked.topic, asked.partition] = answer.result().offset
-                except KafkaException as error:  # a broker that has just started doesn't lead yet
-                    if error.args[0].code() not in _NOT_YET or time.monotonic() > deadline:
-                        raise LogFailed(f"{asked.topic}-{asked.partition}: {error}") from None
-                    time.sleep(RETRY_S)
-        return found
-
-    def _read(self, starts: dict[Place, int], bounds: dict[Place, tuple[int, int]]) -> Iterator[Message]:
-        """All records from the starts up to the bounds, each partition's in order. The starts are offsets and not "the
-        beginning": the client would wait half a second before it asks where that is.
-        """
-        if not starts:
-            return
-        reader = self._reader()
-        try:
-            reader.assign([TopicPartition(*place, offset) for place, offset in starts.items()])
-            yield from _read_until(reader, {place: high for place, (_, high) in bounds.items()})
-        finally:
-            reader.close()
 
     # --- errors
 
@@ -251,7 +195,7 @@ class KafkaLog:
         error = message.error()
         if error is None:
             return True
-        if error.code() in _RETRIABLE or error.code() == KafkaError._MAX_POLL_EXCEEDED:
+        if error.code() in RETRIABLE or error.code() == KafkaError._MAX_POLL_EXCEEDED:
             return False
         raise LogFailed(f"{message.topic()}-{message.partition()}: {error}")
 
@@ -261,58 +205,13 @@ class KafkaLog:
 
     def _on_error(self, error: KafkaError) -> None:
         self._away = self._away or error.code() in (KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT)
-        if error.fatal() or (error.code() not in _RETRIABLE and not error.retriable()):
+        if error.fatal() or (error.code() not in RETRIABLE and not error.retriable()):
             self._failure = self._failure or str(error)
 
     def _check(self) -> None:
         if self._failure is not None:
             raise LogFailed(self._failure)
 
-    def _reader(self) -> Consumer:
-        """A consumer of no group, for looking at what lies on the log. It commits nothing."""
-        return Consumer(
-            self._common
-            | {
-                "group.id": "reader-that-commits-nothing",
-                "enable.auto.commit": False,
-                "auto.offset.reset": "error",
-                "enable.partition.eof": True,
-                "fetch.queue.backoff.ms": 1,
-                "fetch.wait.max.ms": 20,
-            }
-        )
-
-
-def _read_until(reader: Consumer, ends: dict[Place, int]) -> Iterator[Message]:
-    open_partitions = set(ends)
-    while open_partitions:
-        messages = reader.consume(1000, 0.02) or reader.consume(1, READ_TIMEOUT_S)
-        if not messages:
-            raise LogFailed(f"nothing to read within {READ_TIMEOUT_S} s from {sorted(open_partitions)}")
-        for message in messages:
-            place = _place(message)
-            error = message.error()
-            if error is None:
-                yield message
-                if _offset(message) + 1 >= ends[place]:
-                    open_partitions.discard(place)
-            elif error.code() == KafkaError._PARTITION_EOF:
-                open_partitions.discard(place)
-            elif error.code() not in _RETRIABLE:
-                raise LogFailed(f"{place}: {error}")
-
 
 def _input_record(message: Message) -> InputRecord:
-    return InputRecord(_place(message)[1], _offset(message), message.timestamp()[1], message.value())
-
-
-def _place(message: Message) -> tuple[str, int]:
-    topic, partition = message.topic(), message.partition()
-    assert topic is not None and partition is not None, "a fetched message has its place"
-    return topic, partition
-
-
-def _offset(message: Message) -> int:
-    offset = message.offset()
-    assert offset is not None
-    return offset
+    return InputRecord(place_of(message)[1], offset_of(message), message.timestamp()[1], message.value())

@@ -15,7 +15,7 @@ IMPURE = {
     "schemas": {"generate.py"},
     "ledger": {"__main__.py"},
     "matcher": {"__main__.py"},
-    "stage": {"kafka_log.py", "run.py", "service.py"},
+    "stage": {"kafka_log.py", "kafka_reader.py", "run.py", "service.py"},
 }
 MAY_IMPORT = {"schemas": {"schemas"}, "stage": {"schemas", "stage"}, "ledger": {"schemas", "stage", "ledger"}}
 MAY_IMPORT["matcher"] = {"schemas", "stage", "matcher"}
