@@ -47,6 +47,7 @@ class KafkaLog:
         self._topic = topic
         self._failure: str | None = None
         self._pending: dict[Place, list[dict[str, bytes]]] = {}  # appended since the last flush
+        self._uncommitted: dict[int, int] = {}  # input offsets asked for, of which no commit has come back yet
         self._away = False  # the broker, as far as the consumer has seen
         common: dict[str, str | int | float | bool] = {
             "bootstrap.servers": bootstrap,
@@ -88,6 +89,7 @@ class KafkaLog:
                 "heartbeat.interval.ms": max(session_timeout_ms // 12, 200),
                 "max.poll.interval.ms": 600_000,
                 "enable.auto.commit": False,
+                "on_commit": self._on_commit,
                 "auto.offset.reset": "error",
                 "fetch.queue.backoff.ms": 1,
                 "fetch.wait.max.ms": 100,
@@ -107,9 +109,11 @@ class KafkaLog:
 
         def revoked(_: Consumer, partitions: list[TopicPartition]) -> None:
             membership.on_revoked([p.partition for p in partitions])
+            self._forget(partitions)
 
         def lost(_: Consumer, partitions: list[TopicPartition]) -> None:
             membership.on_lost([p.partition for p in partitions])
+            self._forget(partitions)
 
         self._consumer.subscribe([self._topic], on_assign=assigned, on_revoke=revoked, on_lost=lost)
 
@@ -152,14 +156,15 @@ class KafkaLog:
         self._check()
 
     def commit(self, offsets: dict[int, int]) -> None:
-        """Asynchronous: a commit that is lost only makes a restart replay more.
+        """Asynchronous: a commit that is lost, as in a rebalance, is asked for again with the next one.
 
         None is made while the broker is away. It would wait in the client, go out when the member's session has timed
         out and it has no name in the group any more, and be taken for an impostor's: that ends the process.
         """
-        if self._away:
+        self._uncommitted |= offsets
+        if self._away or not self._uncommitted:
             return
-        positions = [TopicPartition(self._topic, partition, offset) for partition, offset in offsets.items()]
+        positions = [TopicPartition(self._topic, partition, offset) for partition, offset in self._uncommitted.items()]
         try:
             self._consumer.commit(offsets=positions, asynchronous=True)
         except KafkaException as error:
@@ -189,7 +194,18 @@ class KafkaLog:
         for message in self._reader.read({place: low for place, (low, _) in bounds.items()}, bounds):
             yield message.key() or b"", message.value() or b""
 
-    # --- errors
+    # --- errors and answers
+
+    def _on_commit(self, error: KafkaError | None, positions: list[TopicPartition]) -> None:
+        if error is not None:
+            return
+        for position in positions:
+            if position.error is None and self._uncommitted.get(position.partition) == position.offset:
+                del self._uncommitted[position.partition]
+
+    def _forget(self, partitions: list[TopicPartition]) -> None:
+        for given_away in partitions:
+            self._uncommitted.pop(given_away.partition, None)
 
     def _is_record(self, message: Message) -> bool:
         error = message.error()

@@ -29,7 +29,7 @@ class Log(Protocol):
         ...
 
     def commit(self, offsets: dict[int, int]) -> None:
-        """Input partition → next offset: all that earlier records caused is on the log."""
+        """Input partition → next offset: all that earlier records caused is on the log. Asks again for what failed."""
         ...
 
     def committed(self, partitions: Sequence[int]) -> dict[int, int]:

@@ -151,10 +151,9 @@ class StageService:
 
     def _commit(self) -> None:
         offsets = {p: o.acknowledged for p, o in self._owned.items() if o.acknowledged > o.committed}
-        if offsets:
-            self._log.commit(offsets)
-            for partition, offset in offsets.items():
-                self._owned[partition].committed = offset
+        self._log.commit(offsets)
+        for partition, offset in offsets.items():
+            self._owned[partition].committed = offset
 
     def _due(self, now_ms: int) -> list[int]:
         """The partitions to take a snapshot of now: a few a round, the oldest first, so that no order has to wait for

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from dataclasses import dataclass, field
 
 import pytest
@@ -74,6 +75,7 @@ def test_tail_shows_partition_offset_time_and_record(broker: str) -> None:
     for number in range(20):
         producer.produce("tailed", json.dumps({"n": number}), key="k", partition=number % 2)
         assert producer.flush(10) == 0
+        time.sleep(0.003)  # the command orders by log time: no two have the same
     producer.produce("tailed", b"\xff not json", partition=0)
     assert producer.flush(10) == 0
 
