@@ -21,10 +21,10 @@ from schemas.commands import Command, Genesis, ListMarket
 from schemas.ledger_state import ListedMarket
 from schemas.records import SignedCommand, Submitted
 from schemas.refusal import Refused
-from schemas.topics import ACCOUNTS, DEPTH, ORDERS, TRADES, topics
+from schemas.topics import ACCOUNTS, ALERTS, CANDLES, DEPTH, ORDERS, TRADES, topics
 
 PATIENCE_S = 30
-SYMBOL_TOPICS = (ORDERS, TRADES, DEPTH)
+SYMBOL_TOPICS = (ORDERS, TRADES, DEPTH, CANDLES, ALERTS)
 Place = tuple[str, int]
 """Topic and partition."""
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from schemas.candles import CandlesRecord
 from schemas.journal import LedgerRecord
 from schemas.reasons import Reason
 from schemas.records import AccountsRecord, OrdersRecord, TradesRecord
@@ -34,6 +35,11 @@ def ledger_decoder() -> msgspec.json.Decoder[LedgerRecord]:
 @cache
 def trades_decoder() -> msgspec.json.Decoder[TradesRecord]:
     return msgspec.json.Decoder(TradesRecord)
+
+
+@cache
+def candles_decoder() -> msgspec.json.Decoder[CandlesRecord]:
+    return msgspec.json.Decoder(CandlesRecord)
 
 
 _HEX = frozenset("0123456789abcdef")

@@ -15,11 +15,15 @@ from typing import Any, get_args
 
 import msgspec
 
+from schemas.alerts import Alert
+from schemas.candles import CandlesRecord
 from schemas.commands import AccountCommand, DelegateKey, OperatorCommand
 from schemas.journal import LedgerRecord
 from schemas.records import AccountsRecord, DeadLetter, Depth, OrdersRecord, TradesRecord
 from schemas.topics import (
     ACCOUNTS,
+    ALERTS,
+    CANDLES,
     DEAD_LETTERS,
     DEPTH,
     LEDGER,
@@ -45,6 +49,8 @@ RECORDS: dict[str, tuple[type, ...]] = {
     TRADES: get_args(TradesRecord),
     DEPTH: (Depth,),
     LEDGER: get_args(LedgerRecord),
+    CANDLES: get_args(CandlesRecord),
+    ALERTS: (Alert,),
     DEAD_LETTERS: (DeadLetter,),
 }
 

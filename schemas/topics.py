@@ -13,7 +13,7 @@ SNAPSHOTS = "snapshots"
 DEAD_LETTERS = "dead-letters"
 
 # Public topics have one edge a partition: after a crash their writer goes on behind the last record, without a repeat.
-PUBLIC_TOPICS = frozenset({TRADES, DEPTH, LEDGER})
+PUBLIC_TOPICS = frozenset({TRADES, DEPTH, LEDGER, CANDLES})
 
 SNAPSHOT_PARTITIONS = 8
 DAY_MS = 24 * 60 * 60 * 1000
@@ -45,12 +45,16 @@ def topics(account_partitions: int, order_partitions: int, replication: int) -> 
         "segment.ms": str(60 * 60 * 1000),
         "min.cleanable.dirty.ratio": "0.2",
     }
+    # Of a forming candle only the last value matters, and a closed one has a key of its own.
+    recent = month | {"cleanup.policy": "compact,delete", "segment.bytes": compacted["segment.bytes"]}
     return [
         Topic(ACCOUNTS, "account", account_partitions, replication, kept),
         Topic(ORDERS, "symbol", order_partitions, replication, kept),
         Topic(TRADES, "symbol", order_partitions, replication, kept),
         Topic(DEPTH, "symbol", order_partitions, replication, month),
         Topic(LEDGER, "account", account_partitions, replication, kept),
+        Topic(CANDLES, "symbol, interval, bucket; partition of the symbol", order_partitions, replication, recent),
+        Topic(ALERTS, "symbol", order_partitions, replication, kept),
         Topic(SNAPSHOTS, "stage, partition, slot, chunk", SNAPSHOT_PARTITIONS, replication, compacted),
         Topic(DEAD_LETTERS, "stage and partition", 1, replication, kept),
     ]

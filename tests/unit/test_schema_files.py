@@ -12,7 +12,7 @@ from schemas import codec
 from schemas.commands import decode_command, encode_command
 from schemas.compatibility import problems
 from schemas.generate import COMMANDS, FOLDER, JSON_FOLDER, RECORDS, RELEASED, documents, file_name
-from schemas.topics import ACCOUNTS, LEDGER, ORDERS, TRADES, topics
+from schemas.topics import ACCOUNTS, CANDLES, LEDGER, ORDERS, TRADES, topics
 
 SAMPLES = FOLDER / "samples"
 GENERATED = documents()
@@ -65,6 +65,7 @@ def test_a_record_of_old_can_be_read_and_is_written_the_same(path):
         ORDERS: codec.decode_orders,
         LEDGER: codec.ledger_decoder().decode,
         TRADES: codec.trades_decoder().decode,
+        CANDLES: codec.candles_decoder().decode,
     }.get(path.parent.name, msgspec.json.Decoder(kinds[0]).decode)
     record = decode(raw)
     assert type(record) in kinds

@@ -1,0 +1,37 @@
+-- What happened to orders: one row an event of the journal (`ledger`), in the journal's order.
+CREATE TABLE IF NOT EXISTS order_events
+(
+    account String,
+    order_id String,
+    event LowCardinality(String), -- order_opened, order_rested, order_filled, order_decremented, order_amended, order_closed, command_refused
+    time DateTime64(3, 'UTC'),
+    symbol LowCardinality(String),
+    client_order_id String,
+    side Enum8('' = 0, 'BUY' = 1, 'SELL' = 2),
+    type LowCardinality(String),
+    time_in_force LowCardinality(String),
+    post_only Bool,
+    price Nullable(Decimal(38, 18)),
+    quantity Nullable(Decimal(38, 18)),
+    max_quote Nullable(Decimal(38, 18)),
+    quote_quantity Nullable(Decimal(38, 18)),
+    fee Nullable(Decimal(38, 18)),
+    fee_asset LowCardinality(String),
+    role Enum8('' = 0, 'MAKER' = 1, 'TAKER' = 2),
+    trade_id String,
+    trade_sequence UInt64,
+    valid_until Nullable(DateTime64(3, 'UTC')),
+    status LowCardinality(String), -- of order_closed
+    reason LowCardinality(String), -- why it closed or was refused
+    detail String,
+    command_id String,
+    refused_by LowCardinality(String), -- the stage
+    entry_sequence UInt64, -- the account's entry in the journal
+    event_index UInt16, -- within the entry
+    log_partition UInt32,
+    log_offset UInt64
+)
+ENGINE = ReplacingMergeTree
+PARTITION BY toYYYYMM(time)
+ORDER BY (account, order_id, log_partition, log_offset, event_index)
+SETTINGS non_replicated_deduplication_window = 10000;

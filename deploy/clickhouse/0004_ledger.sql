@@ -1,0 +1,47 @@
+-- One row a posting: one line of a double entry. Amounts of an entry sum to zero for each asset.
+CREATE TABLE IF NOT EXISTS postings
+(
+    account String, -- whose entry it is
+    entry_sequence UInt64,
+    line UInt16,
+    time DateTime64(3, 'UTC'),
+    book String, -- free:ACCOUNT, reserved:ACCOUNT, pending:ACCOUNT, clearing:SYMBOL, fees, world
+    asset LowCardinality(String),
+    amount Decimal(38, 18),
+    cause LowCardinality(String), -- the entry's events, by name, separated by commas
+    reference String, -- the order, trade, transfer or withdrawal that it is about
+    log_partition UInt32,
+    log_offset UInt64
+)
+ENGINE = ReplacingMergeTree
+PARTITION BY toYYYYMM(time)
+ORDER BY (account, entry_sequence, line)
+SETTINGS non_replicated_deduplication_window = 10000;
+
+-- A market's terms by revision, as listed.
+CREATE TABLE IF NOT EXISTS markets
+(
+    symbol LowCardinality(String),
+    revision UInt64,
+    time DateTime64(3, 'UTC'),
+    base LowCardinality(String),
+    quote LowCardinality(String),
+    base_decimals UInt8,
+    quote_decimals UInt8,
+    tick Decimal(38, 18),
+    lot Decimal(38, 18),
+    min_quantity Decimal(38, 18),
+    max_quantity Decimal(38, 18),
+    min_notional Decimal(38, 18),
+    price_low Decimal(38, 18),
+    price_high Decimal(38, 18),
+    maker_fee Decimal(18, 6),
+    taker_fee Decimal(18, 6),
+    partition UInt32,
+    state LowCardinality(String),
+    log_partition UInt32,
+    log_offset UInt64
+)
+ENGINE = ReplacingMergeTree
+ORDER BY (symbol, revision)
+SETTINGS non_replicated_deduplication_window = 10000;
