@@ -5,6 +5,7 @@ partition: the first error ends the process. Consuming never commits by itself. 
 consumer groups; a static member keeps its partitions over a quick restart.
 """
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from confluent_kafka import (
@@ -17,6 +18,7 @@ from confluent_kafka import (
 )
 
 from schemas.topics import SNAPSHOTS
+from stage.group_watch import STATISTICS_MS, GroupWatch
 from stage.kafka_reader import LATEST, READ_TIMEOUT_S, RETRIABLE, KafkaReader, LogFailed, Place, offset_of, place_of
 from stage.log import InputRecord
 from stage.snapshots import snapshot_partition
@@ -48,21 +50,25 @@ class KafkaLog:
         self._failure: str | None = None
         self._pending: dict[Place, list[dict[str, bytes]]] = {}  # appended since the last flush
         self._uncommitted: dict[int, int] = {}  # input offsets asked for, of which no commit has come back yet
+        self._committing = False  # a commit is on its way
         self._away = False  # the broker, as far as the consumer has seen
         common: dict[str, str | int | float | bool] = {
             "bootstrap.servers": bootstrap,
             "client.id": f"{stage}-{member}",
             "reconnect.backoff.ms": 50,
             "reconnect.backoff.max.ms": 150,  # a broker that is back must not wait for its clients
-            # By default a client that has lost all brokers forgets them, and then looks once a second for who leads its
-            # partitions. Ours are where they were.
-            "metadata.recovery.strategy": "none",
             "topic.metadata.refresh.interval.ms": 5000,
             "topic.metadata.refresh.fast.interval.ms": 100,
             "socket.nagle.disable": True,
+            # A broker that stood still is told by its controller that it is out, and tells its clients that there is
+            # none. They must begin again with the addresses above; without this they would know no broker for ever.
+            "metadata.recovery.strategy": "rebootstrap",
+            # After that, with connections made on demand, one was seen to know its broker again and never to connect.
+            "enable.sparse.connections": False,
             "log_level": 3,  # errors; librdkafka's warnings of each lost connection say nothing that isn't seen anyway
         }
         self._reader = KafkaReader(common)
+        self._watch = GroupWatch(3 * session_timeout_ms, lambda: time.monotonic_ns() // 1_000_000, self._reader.answers)
         self._producer = Producer(
             common
             | {
@@ -90,6 +96,8 @@ class KafkaLog:
                 "max.poll.interval.ms": 600_000,
                 "enable.auto.commit": False,
                 "on_commit": self._on_commit,
+                "statistics.interval.ms": STATISTICS_MS,
+                "stats_cb": self._on_statistics,
                 "auto.offset.reset": "error",
                 "fetch.queue.backoff.ms": 1,
                 "fetch.wait.max.ms": 100,
@@ -162,11 +170,12 @@ class KafkaLog:
         out and it has no name in the group any more, and be taken for an impostor's: that ends the process.
         """
         self._uncommitted |= offsets
-        if self._away or not self._uncommitted:
+        if self._away or self._committing or not self._uncommitted:
             return
         positions = [TopicPartition(self._topic, partition, offset) for partition, offset in self._uncommitted.items()]
         try:
             self._consumer.commit(offsets=positions, asynchronous=True)
+            self._committing = True
         except KafkaException as error:
             if error.args[0].code() not in (KafkaError._NO_OFFSET, KafkaError._STATE, *RETRIABLE):
                 raise LogFailed(f"commit: {error}") from None
@@ -197,6 +206,7 @@ class KafkaLog:
     # --- errors and answers
 
     def _on_commit(self, error: KafkaError | None, positions: list[TopicPartition]) -> None:
+        self._committing = False
         if error is not None:
             return
         for position in positions:
@@ -223,6 +233,9 @@ class KafkaLog:
         self._away = self._away or error.code() in (KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT)
         if error.fatal() or (error.code() not in RETRIABLE and not error.retriable()):
             self._failure = self._failure or str(error)
+
+    def _on_statistics(self, statistics: str) -> None:
+        self._failure = self._failure or self._watch.problem(statistics)
 
     def _check(self) -> None:
         if self._failure is not None:

@@ -9,6 +9,7 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 from stage.partition import StageStopped
 
 READ_TIMEOUT_S = 30.0
+ANSWER_S = 1.0
 RETRY_S = 0.02
 RETRIABLE = {
     KafkaError._ALL_BROKERS_DOWN,
@@ -49,6 +50,14 @@ class KafkaReader:
 
     def __init__(self, common: Mapping[str, str | int | float | bool]) -> None:
         self._common = dict(common)
+
+    def answers(self) -> bool:
+        """Whether a broker can be reached now, by a connection of its own."""
+        try:
+            AdminClient(self._common).list_topics(timeout=ANSWER_S)
+        except KafkaException:
+            return False
+        return True
 
     def bounds(self, places: Sequence[Place]) -> dict[Place, tuple[int, int]]:
         """The first offset and the one behind the last, for those of these partitions that hold anything."""
