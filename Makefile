@@ -8,10 +8,10 @@ INSTALLED := $(VENV)/installed
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install up down test lint faults bench schemas lock lock-kafka clean
+.PHONY: help install up down test test-containers lint faults bench schemas lock lock-kafka clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 17
 
 install: $(INSTALLED) ## make .venv from the lock file
 
@@ -40,6 +40,9 @@ down: $(INSTALLED) ## stop the exchange from elsewhere
 test: lint ## lint, types and the whole test suite, real broker included
 	$(BIN)/python -m glassbook.quick_start
 	$(BIN)/python -m pytest $(ARGS)
+
+test-containers: $(INSTALLED) ## integration tests on the official images of Kafka and ClickHouse, where Docker runs
+	GLASSBOOK_TEST_CONTAINERS=1 $(BIN)/python -m pytest tests/integration $(ARGS)
 
 lint: $(INSTALLED) ## ruff and mypy
 	$(BIN)/ruff check .

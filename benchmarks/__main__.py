@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from benchmarks import engine, latency, layouts, recovery, stage
+from benchmarks import candles, engine, latency, layouts, recovery, sink, stage
 
 app = typer.Typer(help="How fast Glassbook is on this machine.", no_args_is_help=True, add_completion=False)
 
@@ -52,6 +52,18 @@ def layouts_command(
 ) -> None:
     """450 symbols on a partition each, against the same on 32 shared ones. Takes three minutes a layout."""
     layouts.run(seconds, seed, json, rounds)
+
+
+@app.command("candles")
+def candles_command(seconds: Seconds = 20, seed: Seed = 1, json: Json = False) -> None:
+    """candle_agg's workers on a real broker: trades in, candles out, compared with a count anew."""
+    candles.run(seconds, seed, json)
+
+
+@app.command("sink")
+def sink_command(seconds: Seconds = 20, seed: Seed = 1, json: Json = False) -> None:
+    """The sinks on a real broker and the embedded ClickHouse: trades in, rows out; and how late they are seen."""
+    sink.run(seconds, seed, json)
 
 
 @app.command("all")

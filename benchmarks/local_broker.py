@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from glassbook.cluster import Cluster, Stage
-from glassbook.settings import FIRST_EPHEMERAL_PORT, PORT_STEP, Settings
+from glassbook.settings import FIRST_EPHEMERAL_PORT, MAX_BROKERS, PORT_STEP, Settings
 
 FIRST_PORT = 24_000
 PORTS = 2 * PORT_STEP
@@ -49,7 +49,7 @@ def local_system(stages: Sequence[Stage] | None = (), **changes: object) -> Iter
 def _free_ports() -> int:
     """The first of PORTS free ports, below those that the system hands out by itself."""
     for _ in range(100):
-        first = random.randrange(FIRST_PORT, FIRST_EPHEMERAL_PORT - PORTS, PORTS)
+        first = random.randrange(FIRST_PORT, FIRST_EPHEMERAL_PORT - PORT_STEP * MAX_BROKERS, PORTS)
         if all(_is_free(port) for port in range(first, first + PORTS)):
             return first
     raise RuntimeError("found no free ports")

@@ -21,7 +21,13 @@ app_of_commands = typer.Typer(
 cli_cluster.add_to(app_of_commands)
 cli_topic.add_to(app_of_commands)
 # Families written beside this one; each offers add_to(app).
-for family in ("glassbook.cli_trading", "glassbook.cli_operator"):
+for family in (
+    "glassbook.cli_trading",
+    "glassbook.cli_operator",
+    "glassbook.cli_report",
+    "glassbook.cli_init",
+    "glassbook.cli_query",
+):
     if find_spec(family):
         __import__(family)
         sys.modules[family].add_to(app_of_commands)

@@ -9,6 +9,7 @@ from typing import Annotated
 import psutil
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from glassbook import leftovers, logs_tail, preflight
@@ -191,6 +192,11 @@ def _print_status(state: SystemStatus, settings: Settings) -> None:
             stages.add_row(stage, p.topic, str(p.partition), p.owner or "[red]none[/red]", last, str(p.end), str(p.lag))
     console.print()
     console.print(stages)
+    notes = dict.fromkeys(
+        f"{s} {p.topic}: {p.note}" for s, positions in state.groups.items() for p in positions if p.note
+    )
+    for note in notes:
+        console.print(f"[red]{escape(note)}[/red]", soft_wrap=True)
     if state.dead_letters:
         console.print(f"\n{state.dead_letters} dead letters; see 'glassbook topic tail dead-letters'")
 

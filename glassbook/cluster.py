@@ -16,6 +16,8 @@ from dataclasses import dataclass
 import httpx
 
 from glassbook import groups, kafka_config, kafka_dist, leftovers, preflight, quick_start, topics_admin
+from glassbook.clickhouse import access
+from glassbook.clickhouse_keys import make_keys
 from glassbook.data_folder import DataFolder, Instance
 from glassbook.errors import GlassbookError
 from glassbook.settings import Settings
@@ -30,8 +32,9 @@ from glassbook.supervision import (
 )
 
 GATEWAY = "producers"
+CLICKHOUSE = "clickhouse"
 BROKER_START_S = 60
-TOPICS_S = 90
+CLICKHOUSE_START_S = 120  # it loads the parts of all its tables first
 STAGES_START_S = 180  # a stage replays from its snapshot before it is ready
 STOP_S = 90
 POLL_S = 0.05
@@ -48,12 +51,17 @@ class Stage:
     group: str | None = None
     inputs: tuple[str, ...] = ()
     stop_s: int = 15
+    awaited: bool = True  # at a start, until its group has read all there is
 
 
 STAGES: tuple[Stage, ...] = (
+    Stage(CLICKHOUSE, "sinks.embedded", stop_s=30),
     Stage("ledger", "ledger", group="ledger", inputs=("accounts",)),
     Stage("matcher", "matcher", group="matcher", inputs=("orders",)),
     Stage("clock", "clock"),
+    # Trading waits neither for candles nor for history: the sinks may have hours to catch up, or a server that is away.
+    Stage("candle_agg", "candle_agg", group="candle_agg", inputs=("trades",), awaited=False),
+    Stage("sinks", "sinks", group="sinks", inputs=("trades", "candles", "ledger", "alerts"), stop_s=60, awaited=False),
     Stage(GATEWAY, "producers"),
 )
 
@@ -69,7 +77,9 @@ class Cluster:
     def __init__(self, settings: Settings, brokers: int | None = None, stages: Sequence[Stage] | None = None) -> None:
         self.settings = settings
         self.folder = DataFolder(settings.data_dir)
-        self.stages = tuple(STAGES if stages is None else stages)
+        wanted = STAGES if stages is None else stages
+        # Where there is a real server, no engine of ours runs beside it.
+        self.stages = tuple(stage for stage in wanted if stage.name != CLICKHOUSE or not settings.clickhouse_url)
         self._brokers_wanted = brokers
         self._instance: Instance | None = None
         self._supervisor_process: subprocess.Popen[bytes] | None = None
@@ -85,6 +95,10 @@ class Cluster:
     def gateway(self) -> Stage | None:
         return next((stage for stage in self.stages if stage.name == GATEWAY), None)
 
+    @property
+    def clickhouse(self) -> Stage | None:
+        return next((stage for stage in self.stages if stage.name == CLICKHOUSE), None)
+
     def steps(self) -> Iterator[tuple[str, Callable[[Say], None]]]:
         yield "data folder, ports, disk", self._check
         if not kafka_dist.is_fetched(self.settings.cache_dir):
@@ -96,6 +110,9 @@ class Cluster:
         if self.stages:
             yield "topics", self._topics
             yield "genesis and listing", self._initialise
+        if self.clickhouse:
+            yield "ClickHouse", self._await_clickhouse
+        if self.stages:
             yield "stages", self._start_stages
         if self.gateway:
             yield "gateway", self._start_gateway
@@ -113,7 +130,14 @@ class Cluster:
         self._held.enter_context(preflight.only_instance(self.folder))
         self._instance = preflight.check_instance(self.folder, self._brokers_wanted, self.settings.account_partitions)
         preflight.check_disk(self.settings, self.folder)
-        preflight.check_ports(self.settings, self.instance.brokers, gateway=self.gateway is not None)
+        preflight.check_ports(
+            self.settings,
+            self.instance.brokers,
+            gateway=self.gateway is not None,
+            clickhouse=self.clickhouse is not None,
+        )
+        if self.clickhouse:
+            make_keys(self.folder.clickhouse_keys)
         self.settings = self.settings.model_copy(
             update={"bootstrap_servers": self.settings.broker_addresses(self.instance.brokers)}
         )
@@ -154,8 +178,14 @@ class Cluster:
             java = kafka_config.broker_command(self.settings.cache_dir, self.folder.broker_config(i))
             brokers.append(Program(f"broker-{i}", [*python, "glassbook.broker", *room, *java], 60, autostart=True))
         found = [Group("brokers", 100, brokers)]
-        programs = {stage.name: Program(stage.name, [*python, stage.module], stage.stop_s) for stage in self.stages}
+        programs = {
+            # ClickHouse needs nobody, so it starts while the brokers do.
+            stage.name: Program(stage.name, [*python, stage.module], stage.stop_s, autostart=stage.name == CLICKHOUSE)
+            for stage in self.stages
+        }
         gateway = programs.pop(GATEWAY, None)
+        if clickhouse := programs.pop(CLICKHOUSE, None):
+            found.append(Group(CLICKHOUSE, 300, (clickhouse,)))
         if programs:
             found.append(Group("stages", 500, tuple(programs.values())))
         if gateway:
@@ -163,22 +193,24 @@ class Cluster:
         return found
 
     def _topics(self, say: Say) -> None:
-        from schemas.topics import topics
+        from glassbook.new_exchange import make_topics
 
-        copies = kafka_config.replication(self.instance.brokers)
-        wanted = topics(self.settings.account_partitions, self.settings.order_partitions, copies)
-        topics_admin.create_topics(self.settings.bootstrap_servers, wanted, TOPICS_S)
-        say(f"{len(wanted)} topics, {sum(topic.partitions for topic in wanted)} partitions")
+        say(make_topics(self.settings, self.instance.brokers))
 
     def _initialise(self, say: Say) -> None:
-        from glassbook.operator import initialise
+        from glassbook.new_exchange import make_exchange
 
-        initialise(self.settings, self.settings.listing)
+        make_exchange(self.settings)
+
+    def _await_clickhouse(self, say: Say) -> None:
+        address = access(self.settings).address
+        self._until(CLICKHOUSE_START_S, lambda: unanswered(f"{address}/ping"), "ClickHouse", CLICKHOUSE)
+        say(str(address))
 
     def _start_stages(self, say: Say) -> None:
-        if all(stage.name == GATEWAY for stage in self.stages):
+        if all(stage.name in (GATEWAY, CLICKHOUSE) for stage in self.stages):
             return
-        inputs = {stage.group: stage.inputs for stage in self.stages if stage.group}
+        inputs = {stage.group: stage.inputs for stage in self.stages if stage.group and stage.awaited}
         bootstrap = self.settings.bootstrap_servers
         # A static member of the last run is still there for a session time-out; it must not pass for the new one.
         former = groups.members(bootstrap, list(inputs))
@@ -186,7 +218,7 @@ class Cluster:
         self._until(STAGES_START_S, lambda: groups.unready_groups(bootstrap, inputs, former), "the stages", None)
         ends = groups.ends(bootstrap, inputs)
         self._until(STAGES_START_S, lambda: groups.behind(bootstrap, inputs, ends), "the stages", None)
-        say(", ".join(stage.name for stage in self.stages if stage.name != GATEWAY))
+        say(", ".join(stage.name for stage in self.stages if stage.name not in (GATEWAY, CLICKHOUSE)))
 
     def _start_gateway(self, say: Say) -> None:
         self.supervisor.start_group("gateway")
@@ -194,11 +226,7 @@ class Cluster:
         say(self.settings.gateway_url)
 
     def _gateway_unready(self) -> str:
-        try:
-            answer = httpx.get(f"{self.settings.gateway_url}/readyz", timeout=2)
-        except httpx.HTTPError as error:
-            return str(error)
-        return "" if answer.status_code == 200 else f"/readyz says {answer.status_code}: {answer.text[:200]}"
+        return unanswered(f"{self.settings.gateway_url}/readyz")
 
     def _until(self, patience_s: float, unready: Callable[[], str], what: str, program: str | None) -> None:
         """Poll until `unready` has nothing more to say; give up at the deadline or when a program keeps dying."""
@@ -245,3 +273,12 @@ class Cluster:
             leftovers.end(self.instance.id)
             self._supervisor_process = None
         self._held.close()
+
+
+def unanswered(url: str) -> str:
+    """Why GET of this URL isn't answered with 200; "" when it is."""
+    try:
+        answer = httpx.get(url, timeout=2, trust_env=False)
+    except httpx.HTTPError as error:
+        return str(error)
+    return "" if answer.status_code == 200 else f"{url} says {answer.status_code}: {answer.text[:200]}"

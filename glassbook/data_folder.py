@@ -62,6 +62,15 @@ class DataFolder:
     def broker_config(self, broker: int) -> Path:
         return self.root / "run" / f"broker-{broker}.properties"
 
+    @property
+    def clickhouse(self) -> Path:
+        """What the embedded ClickHouse owns; nobody else may open it."""
+        return self.root / "clickhouse"
+
+    @property
+    def clickhouse_keys(self) -> Path:
+        return self.root / "clickhouse-keys"
+
     def instance(self) -> Instance | None:
         try:
             return msgspec.json.decode(self.instance_file.read_bytes(), type=Instance)

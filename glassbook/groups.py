@@ -30,6 +30,7 @@ class PartitionPosition(msgspec.Struct, frozen=True):
     owner: str  # the member that has it now, or ""
     committed: int  # -1: nothing yet
     end: int
+    note: str = ""  # what the stage says is wrong there
 
     @property
     def lag(self) -> int:
@@ -120,23 +121,28 @@ def positions(admin: AdminClient, group: str, inputs: Sequence[str]) -> list[Par
     if not partitions:
         return []
     ends = admin.list_offsets({partition: OffsetSpec.latest() for partition in partitions}, request_timeout=TIMEOUT_S)
+    # First of all the group's: asked for offsets while the coordinator is just starting, librdkafka's admin client ends
+    # in a segmentation fault.
+    owned = owners(admin, group)
     asked = ConsumerGroupTopicPartitions(group, partitions)
     committed = admin.list_consumer_group_offsets([asked], request_timeout=TIMEOUT_S)[group].result(ANSWER_S)
     offsets = {(p.topic, p.partition): p.offset for p in committed.topic_partitions}
-    owners = _owners(admin, group)
+    notes = {(p.topic, p.partition): p.metadata or "" for p in committed.topic_partitions}
     return [
         PartitionPosition(
             topic=p.topic,
             partition=p.partition,
-            owner=owners.get((p.topic, p.partition), ""),
+            owner=owned.get((p.topic, p.partition), ""),
             committed=max(offsets.get((p.topic, p.partition), -1), -1),
             end=ends[p].result(ANSWER_S).offset,
+            note=notes.get((p.topic, p.partition), ""),
         )
         for p in partitions
     ]
 
 
-def _owners(admin: AdminClient, group: str) -> dict[tuple[str, int], str]:
+def owners(admin: AdminClient, group: str) -> dict[tuple[str, int], str]:
+    """Topic and partition → the member that has it now, by its name."""
     return {
         (p.topic, p.partition): member.group_instance_id or member.client_id
         for member in _members(admin.describe_consumer_groups([group], request_timeout=TIMEOUT_S)[group])

@@ -88,10 +88,12 @@ def check_disk(settings: Settings, folder: DataFolder) -> None:
         )
 
 
-def check_ports(settings: Settings, brokers: int, gateway: bool) -> None:
+def check_ports(settings: Settings, brokers: int, gateway: bool, clickhouse: bool = False) -> None:
     for broker in range(1, brokers + 1):
         _check_port(HOST, settings.broker_port(broker), f"broker {broker}", "GLASSBOOK_KAFKA_PORT")
         _check_port(HOST, controller_port(settings, broker), f"controller {broker}", "GLASSBOOK_KAFKA_PORT")
+    if clickhouse:
+        _check_port(HOST, settings.clickhouse_port, "ClickHouse", "GLASSBOOK_CLICKHOUSE_PORT")
     if gateway:
         _check_port(settings.gateway_host, settings.gateway_port, "the gateway", "GLASSBOOK_GATEWAY_PORT")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from platformdirs import user_cache_path
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import AliasChoices, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from glassbook.data_folder import DataFolder
@@ -27,7 +27,11 @@ PORT_STEP = 10
 
 class Settings(BaseSettings):
     model_config = SettingsConfigDict(
-        env_prefix="GLASSBOOK_", env_file=("glassbook.env", ".env"), env_ignore_empty=True, extra="ignore"
+        env_prefix="GLASSBOOK_",
+        env_file=("glassbook.env", ".env"),
+        env_ignore_empty=True,
+        extra="ignore",
+        validate_by_name=True,
     )
 
     data_dir: Path = Path("data")
@@ -39,6 +43,28 @@ class Settings(BaseSettings):
     rate_per_account: int = Field(2_000, ge=1)  # commands and private reads a second, in each gateway process
     rate_per_address: int = Field(10_000, ge=1)  # requests a second
     gateway_processes: int = Field(1, ge=1, le=64)
+    candle_web_port: int = Field(0, ge=0, lt=FIRST_EPHEMERAL_PORT)  # of Faust's own view of candle_agg; 0: none
+    clickhouse_port: int = Field(8123, ge=1, lt=FIRST_EPHEMERAL_PORT)
+    # A real server instead of the embedded one: http(s)://user:password@host:port/database, and for certificates
+    # ?client_cert=FILE&client_cert_key=FILE&ca_cert=FILE
+    clickhouse_url: str = Field(
+        "", validation_alias=AliasChoices("GLASSBOOK_CLICKHOUSE_URL", "CLICKHOUSE_URL"), repr=False
+    )
+    # What one query of an analyst may take of the embedded ClickHouse.
+    clickhouse_query_s: int = Field(60, ge=1, le=3600)
+    clickhouse_query_memory_mb: int = Field(512, ge=64)
+    clickhouse_result_rows: int = Field(10_000_000, ge=1)
+    clickhouse_result_mb: int = Field(1024, ge=1)
+    clickhouse_body_mb: int = Field(256, ge=1, le=2048)  # the largest request, unpacked
+    # A sink writes a batch at so many rows, or when its first record is so old.
+    sink_batch_rows: int = Field(100_000, ge=1, le=1_000_000)
+    sink_batch_ms: int = Field(1_000, ge=10, le=60_000)
+    # After so many days ClickHouse drops a table's rows, by whole months; 0: never. The log keeps them all.
+    retention_days_trades: int = Field(0, ge=0, le=36_500)
+    retention_days_candles: int = Field(0, ge=0, le=36_500)
+    retention_days_order_events: int = Field(0, ge=0, le=36_500)
+    retention_days_postings: int = Field(0, ge=0, le=36_500)
+    retention_days_alerts: int = Field(0, ge=0, le=36_500)
     listing: Path = DEFAULT_LISTING  # the markets of a new exchange
     open_registration: bool = True  # anybody may open an account: right on one's own machine, wrong elsewhere
     account_partitions: int = Field(4, ge=1)

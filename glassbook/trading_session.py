@@ -30,6 +30,7 @@ CURES = {
     "NO_LIQUIDITY": "See `glassbook book`.",
     "STORAGE_FULL": "Make room on its disk.",
     "NOT_READY": "Try again in a moment.",
+    "HISTORY_UNAVAILABLE": "See `glassbook status` for ClickHouse and the sinks, or ask for what is newer.",
 }
 
 

@@ -7,8 +7,12 @@ import sys
 
 import structlog
 import uvicorn
+from clickhouse_connect.driver.asyncclient import AsyncClient
 from fastapi import FastAPI
 
+from glassbook.clickhouse import access
+from glassbook.clickhouse_keys import GATEWAY
+from glassbook.errors import GlassbookError
 from glassbook.settings import Settings
 from producers.gateway import GatewayLimits
 from producers.limits import Rates
@@ -21,7 +25,14 @@ def application() -> FastAPI:
     settings = Settings()
     # The view is long-lived and large: looking through it for garbage now and then would cost milliseconds each time.
     gc.set_threshold(50_000, 20, 100)
-    place = Place(settings.bootstrap_servers, settings.data_dir, settings.disk_reserve_mb)
+
+    async def clickhouse() -> AsyncClient:
+        try:
+            return await access(settings, GATEWAY).async_client()
+        except GlassbookError as error:
+            raise OSError(str(error)) from error  # as if it were away: the gateway lives without it
+
+    place = Place(settings.bootstrap_servers, settings.data_dir, settings.disk_reserve_mb, clickhouse)
     rates = Rates(settings.rate_per_account, settings.rate_per_address)
     return build(place, GatewayLimits(rates=rates))
 

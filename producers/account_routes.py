@@ -19,6 +19,7 @@ from producers.gateway import Gateway
 from producers.health import Part
 from producers.lookup import find_order
 from producers.reads import reader
+from producers.stored_past import order_id_of_old
 from producers.web import READ_AFTER_HEADER, Answer, query, target_of, whole_number
 from schemas.journal import BalanceAfter, LedgerEntry
 from schemas.reasons import Reason
@@ -35,22 +36,24 @@ _entry_decoder = msgspec.json.Decoder(LedgerEntry)
 
 async def order_by_id(gateway: Gateway, request: Request) -> Answer:
     query(request)
-    account = await _reader(gateway, request)
+    account = await signed_reader(gateway, request)
     order_id = request.path_params["order_id"]
     if PLACE_ID.fullmatch(order_id) is None:
         raise Refused(Reason.BAD_PARAMETER, "an order id is PARTITION-OFFSET")
-    order = await find_order(gateway, account, order_id)
+    order = await find_order(gateway, account, order_id, gateway.stored_past)
     return Answer(200, order_answer(order), gateway.position_of(account))
 
 
 async def order_by_client_id(gateway: Gateway, request: Request) -> Answer:
     query(request)
-    account = await _reader(gateway, request)
+    account = await signed_reader(gateway, request)
     client_order_id = request.path_params["client_order_id"]
     order_id = gateway.order_id_of(account, client_order_id)
     if order_id is None:
-        raise Refused(Reason.UNKNOWN_ORDER, "no order that is remembered has this client order id")
-    order = await find_order(gateway, account, order_id)
+        order_id = await order_id_of_old(gateway, account, client_order_id)
+    if order_id is None:
+        raise Refused(Reason.UNKNOWN_ORDER, "no order of the account has this client order id")
+    order = await find_order(gateway, account, order_id, gateway.stored_past)
     return Answer(200, order_answer(order), gateway.position_of(account))
 
 
@@ -62,7 +65,7 @@ async def open_orders(gateway: Gateway, request: Request) -> Answer:
     after, symbol = params.get("after"), params.get("symbol")
     if after is not None and PLACE_ID.fullmatch(after) is None:
         raise Refused(Reason.BAD_PARAMETER, "after is an order id")
-    account = await _reader(gateway, request)
+    account = await signed_reader(gateway, request)
     behind = -1 if after is None else int(after.partition("-")[2])
     found = []
     for order_id, order in gateway.view.accounts[account].open_orders.items():
@@ -80,7 +83,7 @@ async def executions(gateway: Gateway, request: Request) -> Answer:
     params = query(request, "after", "limit")
     after = whole_number(params, "after", 0, 0, MAX_SEQUENCE)
     limit = whole_number(params, "limit", DEFAULT_PAGE, 1, MAX_PAGE)
-    account = await _reader(gateway, request)
+    account = await signed_reader(gateway, request)
     partition = gateway.partition_of(account)
     position = gateway.view.partition(partition).edge_sequence
     page: Page | None = gateway.entries.page(partition, account, after, limit, position)
@@ -97,7 +100,7 @@ async def executions(gateway: Gateway, request: Request) -> Answer:
 
 async def balances(gateway: Gateway, request: Request) -> Answer:
     query(request)
-    account = await _reader(gateway, request)
+    account = await signed_reader(gateway, request)
     known = gateway.view.accounts[account]
     found = [BalanceAfter(asset, free, reserved) for asset, (free, reserved) in sorted(known.balances.items())]
     waiting = [
@@ -107,7 +110,7 @@ async def balances(gateway: Gateway, request: Request) -> Answer:
     return Answer(200, BalancesAnswer(account, found, waiting), gateway.position_of(account))
 
 
-async def _reader(gateway: Gateway, request: Request) -> str:
+async def signed_reader(gateway: Gateway, request: Request) -> str:
     """Who asks, once this gateway's view is as far as they want it to be."""
     gateway.health.check_read(Part.LEDGER, gateway.now())
     await _read_after(gateway, request.headers.get(READ_AFTER_HEADER))

@@ -188,8 +188,11 @@ class AliveAnswer(Struct, frozen=True):
 
 
 class ReadyAnswer(Struct, frozen=True):
+    """`degraded` says what does not work for now, although the gateway is ready: reads of what is old."""
+
     ready: bool
     positions: dict[str, int]
+    degraded: list[str]
 
 
 def order_answer(

@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
-from producers import account_routes, command_routes, public_routes
+from producers import account_routes, command_routes, history_routes, public_routes
 from producers.gateway import Gateway
 from producers.openapi import describe
 from producers.problems import REFUSALS_PATH, refusals_page
@@ -55,9 +55,13 @@ ROUTES = (
     Route("GET", "/api/v1/orders/{order_id}", account_routes.order_by_id),
     Route("GET", "/api/v1/executions", account_routes.executions),
     Route("GET", "/api/v1/balances", account_routes.balances),
+    Route("GET", "/api/v1/account/trades", history_routes.account_trades),
+    Route("GET", "/api/v1/account/statement", history_routes.statement),
     Route("GET", "/api/v1/markets", public_routes.markets),
     Route("GET", "/api/v1/markets/{symbol}/book", public_routes.book),
     Route("GET", "/api/v1/markets/{symbol}/price", public_routes.price),
+    Route("GET", "/api/v1/markets/{symbol}/candles", history_routes.candles),
+    Route("GET", "/api/v1/markets/{symbol}/trades", history_routes.trades),
     Route("GET", "/api/v1/time", public_routes.time),
     Route("GET", "/healthz", public_routes.healthz),
     Route("GET", "/readyz", public_routes.readyz),

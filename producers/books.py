@@ -114,10 +114,12 @@ class MarketData:
         self.books: dict[str, Book] = {}
         self.prices: dict[str, Prices] = {}
         self.time_ms = 0  # the newest log time seen on `trades`
+        self.times: dict[int, int] = {}  # the same by partition: every trade up to it has been seen
 
     def reset(self) -> None:
         self.books.clear()
         self.prices.clear()
+        self.times.clear()
 
     def book(self, symbol: str) -> Book:
         return self.books.setdefault(symbol, Book())

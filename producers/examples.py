@@ -10,12 +10,14 @@ import msgspec
 from msgspec import Raw, Struct
 from nacl.signing import SigningKey
 
-from producers import answers
+from producers import answers, history_answers
 from producers.books import Quote
+from producers.csv_answers import csv_bytes, csv_of
 from producers.intake import Batch
 from producers.orders import Fill, OrderStatus
 from producers.problems import problem
 from producers.public_routes import QuoteRequest
+from schemas.candles import Interval
 from schemas.commands import (
     AmendOrder,
     CancelAll,
@@ -59,6 +61,7 @@ TRADER = SigningKey(bytes(range(64, 96)))
 class Example(NamedTuple):
     body: Any
     answer: Any
+    csv: str = ""
 
 
 def key_text(key: SigningKey) -> str:
@@ -96,7 +99,7 @@ def _owned(nonce: int) -> dict[str, Any]:
 @cache
 def examples() -> dict[str, Example]:
     """By method and path; `receipt` and `problem` are what any command may be answered with."""
-    shown = _orders() | _account() | _markets() | _service()
+    shown = _orders() | _account() | _markets() | _history() | _service()
     receipt = answers.Receipt(
         outcome="PENDING", command_id="2-1041", order_id="2-1041", client_order_id="first-1", topic="accounts",
         partition=2, offset=1041, ask="/api/v1/orders/2-1041",
@@ -211,9 +214,45 @@ def _markets() -> dict[str, Example]:
     }
 
 
+def _history() -> dict[str, Example]:
+    candle = history_answers.CandleAnswer(
+        open_time_ms=TIME_MS, closed=True, open="223.81", high="223.95", low="223.8", close="223.9", volume="140",
+        quote_volume="31345.4", trades=3, taker_buy_volume="100", taker_buy_quote_volume="22390", first_sequence=15,
+        last_sequence=17,
+    )  # fmt: skip
+    trade = history_answers.TradeAnswer(
+        sequence=17, trade_id="0-88-0", time_ms=TIME_MS, price="223.81", quantity="40", quote_quantity="8952.4",
+        aggressor_side=Side.BUY, taker_order_id="2-1041", taker_account=ACCOUNT, taker_fee="8.9524",
+        maker_order_id="3-977", maker_account=account_of(key_text(TRADER)), maker_fee="4.4762", fee_asset="USD",
+    )  # fmt: skip
+    own = history_answers.AccountTrade(
+        cursor="4-0", order_id="2-1041", symbol="AMZN", side=Side.BUY, role=Role.TAKER, price="223.81", quantity="40",
+        quote_quantity="8952.4", fee="8.9524", fee_asset="USD", trade_id="0-88-0", trade_sequence=17, time_ms=TIME_MS,
+    )  # fmt: skip
+    line = history_answers.StatementLine(
+        cursor="4-3", entry_sequence=4, time_ms=TIME_MS, book="free", asset="AMZN", amount="40", balance="40",
+        cause="order_filled,order_rested", reference="2-1041",
+    )  # fmt: skip
+    market, account = "GET /api/v1/markets/{symbol}", "GET /api/v1/account"
+    candles = history_answers.CandlesAnswer("AMZN", Interval.M1, [candle], True, False, 17)
+    trades = history_answers.TradesAnswer("AMZN", [trade], True, False)
+    own_trades = history_answers.AccountTradesAnswer(ACCOUNT, [own], False, 4)
+    statement = history_answers.StatementAnswer(ACCOUNT, [line], True, 4)
+    return {
+        f"{market}/candles": _rows(candles, candle),
+        f"{market}/trades": _rows(trades, trade),
+        f"{account}/trades": _rows(own_trades, own),
+        f"{account}/statement": _rows(statement, line),
+    }
+
+
+def _rows(answer: Struct, row: Struct) -> Example:
+    return Example(None, _plain(answer), csv_bytes(csv_of(answer, type(row), [row])).decode())
+
+
 def _service() -> dict[str, Example]:
     return {
         "GET /api/v1/time": Example(None, _plain(answers.TimeAnswer(TIME_MS, TIME_MS - 3))),
         "GET /healthz": Example(None, _plain(answers.AliveAnswer(True))),
-        "GET /readyz": Example(None, _plain(answers.ReadyAnswer(True, {"ledger-0": 9120, "ledger-1": 8804}))),
+        "GET /readyz": Example(None, _plain(answers.ReadyAnswer(True, {"ledger-0": 9120, "ledger-1": 8804}, []))),
     }

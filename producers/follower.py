@@ -27,7 +27,7 @@ LOOK_AGAIN_MS = 1000
 class Projection(Protocol):
     """What a follower feeds."""
 
-    stage: str  # whose snapshots it is restored from
+    stage: str | None  # whose snapshots it is restored from; without any, from what the topics hold of `since_ms`
     topics: Sequence[str]
     since_ms: Mapping[str, int]  # topic -> at least so much of the past is read
 
@@ -36,9 +36,10 @@ class Projection(Protocol):
         """Takes a partition's snapshot; returns where to read on, where that isn't the beginning."""
         ...
 
-    def apply(self, topic: str, partition: int, value: bytes) -> None: ...
-    def restored(self) -> None:
-        """All partitions have been restored."""
+    def apply(self, topic: str, partition: int, offset: int, value: bytes) -> None: ...
+    def restored(self, positions: Mapping[Place, int], now_ms: int) -> None:
+        """All partitions have been restored. `positions` are where they are read on from; `now_ms` is the host's time
+        that `since_ms` was counted back from."""
         ...
 
 
@@ -60,7 +61,7 @@ class Follower:
 
     async def run(self) -> None:
         """Until cancelled."""
-        stage = self._projection.stage
+        topics = self._projection.topics
         while True:
             try:
                 async with open_consumer(self._bootstrap_servers, **self._fetch) as consumer:
@@ -68,11 +69,11 @@ class Follower:
             except PartitionsAdded:
                 continue
             except (Gap, OffsetOutOfRangeError, NoOffsetForPartitionError) as error:
-                logger.error("the view is restored anew", of=stage, why=str(error))
+                logger.error("the view is restored anew", of=topics, why=str(error))
                 self._restored = False
                 self._freshness.lost()
             except (KafkaError, TimeoutError, OSError) as error:
-                logger.warning("the log is lost for now", of=stage, why=str(error))
+                logger.warning("the log is lost for now", of=topics, why=str(error))
             await asyncio.sleep(RETRY_S)
 
     async def _follow(self, consumer: AIOKafkaConsumer) -> None:
@@ -87,7 +88,7 @@ class Follower:
             for place, records in batches.items():
                 for record in records:
                     if record.value is not None:
-                        self._projection.apply(place.topic, place.partition, record.value)
+                        self._projection.apply(place.topic, place.partition, record.offset, record.value)
                     self.positions[place] = record.offset + 1
             if not batches:
                 if len(known_partitions(consumer, self._projection.topics)) != len(places):
@@ -99,29 +100,34 @@ class Follower:
     async def _restore(self, consumer: AIOKafkaConsumer, places: Sequence[TopicPartition]) -> None:
         projection = self._projection
         numbers = sorted({place.partition for place in places})
-        snapshots = await read_snapshots(self._bootstrap_servers, projection.stage, numbers)
-        oldest = await consumer.beginning_offsets(places)
-        past = await self._offsets_since(consumer, places)
-        projection.reset()
+        snapshots: dict[int, Snapshot] = {}
         starts: dict[Place, int] = {}
+        if projection.stage is None:
+            starts |= await consumer.end_offsets(places)
+        else:
+            snapshots = await read_snapshots(self._bootstrap_servers, projection.stage, numbers)
+        oldest = await consumer.beginning_offsets(places)
+        now_ms = self._now_ms()
+        past = await self._offsets_since(consumer, places, now_ms)
+        projection.reset()
         for number in numbers:
             starts |= projection.restore(number, snapshots.get(number))
             await asyncio.sleep(0)
-        projection.restored()
         # A position that the past reaches back behind is read from there; one below the oldest record can't be read.
         self.positions = {
             place: max(oldest[place], min(starts.get(place, 0), past.get(place, starts.get(place, 0))))
             for place in places
         }
+        projection.restored(self.positions, now_ms)
         self._restored = True
-        logger.info("view restored", of=projection.stage, snapshots=len(snapshots), partitions=len(numbers))
+        logger.info("view restored", of=projection.topics, snapshots=len(snapshots), partitions=len(numbers))
 
     async def _offsets_since(
-        self, consumer: AIOKafkaConsumer, places: Sequence[TopicPartition]
+        self, consumer: AIOKafkaConsumer, places: Sequence[TopicPartition], now_ms: int
     ) -> dict[TopicPartition, int]:
         """Where the wanted past begins, for topics that some of it is wanted of."""
         since = self._projection.since_ms
-        wanted = {place: self._now_ms() - since[place.topic] for place in places if place.topic in since}
+        wanted = {place: now_ms - since[place.topic] for place in places if place.topic in since}
         if not wanted:
             return {}
         found = await consumer.offsets_for_times(wanted)

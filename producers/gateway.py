@@ -11,8 +11,11 @@ from producers.books import MarketData
 from producers.executions import Page, RecentEntries
 from producers.health import Health
 from producers.history import FoundOrder
+from producers.history_store import HistoryStore
 from producers.limits import Limiter, Rates
 from producers.orders import Order
+from producers.recent_market import RecentCandles, RecentTrades
+from producers.stretches import PlacedRecord
 from producers.view import ExchangeFacts, View
 from producers.waiting import Waiting
 from schemas.market import Terms
@@ -44,13 +47,23 @@ class Log(Protocol):
 
 
 class Past(Protocol):
-    """What has left memory. See `history.py`."""
+    """What has left memory. See `history.py`, and `stored_past.py` for the one that asks ClickHouse first."""
 
     async def command(self, partition: int, offset: int) -> FoundOrder | None: ...
+    async def partial(self, account: str, order_id: str, found: FoundOrder, terms: Terms | None) -> Order | None:
+        """The order with those of its events that are known without reading the journal; None where none are."""
+        ...
+
     async def order(
         self, partition: int, offset: int, found: FoundOrder, terms: Terms | None, position: int
     ) -> Order: ...
     async def page(self, partition: int, account: str, after: int, limit: int, position: int) -> Page: ...
+
+
+class StretchReader(Protocol):
+    """Reads a bounded stretch of a topic back. See `stretches.py`."""
+
+    async def read(self, topic: str, partition: int, start: int, end: int, needle: bytes) -> list[PlacedRecord]: ...
 
 
 class GatewayLimits(Struct, frozen=True, kw_only=True):
@@ -67,8 +80,13 @@ class Gateway:
         *,
         log: Log,
         past: Past,
+        stored_past: Past,
+        store: HistoryStore,
+        stretches: StretchReader,
         view: View,
         market: MarketData,
+        trades: RecentTrades,
+        candles: RecentCandles,
         entries: RecentEntries,
         waiting: Waiting,
         health: Health,
@@ -76,11 +94,17 @@ class Gateway:
         now_ms: Callable[[], int],
         now: Callable[[], float],
     ) -> None:
-        """`now_ms` is the host's clock, `now` a monotonic one in seconds."""
+        """`past` is what commands rest on: the log alone. `stored_past` and `store` are for reads. `now_ms` is the
+        host's clock, `now` a monotonic one in seconds."""
         self.log = log
         self.past = past
+        self.stored_past = stored_past
+        self.store = store
+        self.stretches = stretches
         self.view = view
         self.market = market
+        self.trades = trades
+        self.candles = candles
         self.entries = entries
         self.waiting = waiting
         self.health = health

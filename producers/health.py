@@ -18,6 +18,10 @@ Place = tuple[str, int]  # topic and partition
 class Part(StrEnum):
     LEDGER = "ledger view"
     MARKET = "market data"
+    CANDLES = "candles"
+
+
+NOT_NEEDED = frozenset({Part.CANDLES})  # to be ready: without it some reads are refused, and that is all
 
 
 class Freshness:
@@ -60,12 +64,18 @@ class Health:
             found.append("the log does not answer")
         if not self.producer_open:
             found.append("the producer is not open")
-        for part, freshness in self.parts.items():
-            if not freshness.is_fresh(now):
-                found.append(f"{part} is {freshness.behind} records behind" if freshness.behind else f"{part} not read")
+        found += [self._stale(part) for part in Part if part not in NOT_NEEDED and not self.parts[part].is_fresh(now)]
         if not self.started:
             found.append("no genesis record read")
         return found
+
+    def degraded(self, now: float) -> list[str]:
+        """What does not work although the gateway is ready, in words."""
+        return [self._stale(part) for part in Part if part in NOT_NEEDED and not self.parts[part].is_fresh(now)]
+
+    def _stale(self, part: Part) -> str:
+        behind = self.parts[part].behind
+        return f"{part} is {behind} records behind" if behind else f"{part} not read"
 
     def is_log_reachable(self, now: float) -> bool:
         return self.answered_at is not None and now - self.answered_at <= UNREACHABLE_S

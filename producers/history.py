@@ -4,33 +4,25 @@ Every read is bounded; beyond the bound an order is `Refused(HISTORY_UNAVAILABLE
 earlier, with the cursor to go on from.
 """
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
-
 import msgspec
-import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
-from aiokafka.errors import KafkaError
 
 from producers.executions import Page
-from producers.log_reader import open_consumer, partitions_of
+from producers.log_reader import SharedReader, read_from
 from producers.orders import ORDER_EVENTS, Order, OrderStatus, order_of_command
 from schemas.codec import decode_accounts, ledger_decoder
 from schemas.commands import NewOrder, decode_command
-from schemas.journal import CommandRefused, CommandRepeated, LedgerEntry, LedgerRecord
+from schemas.journal import AccountEvent, CommandRefused, CommandRepeated, LedgerEntry, LedgerRecord
 from schemas.market import Terms
 from schemas.reasons import Reason
 from schemas.records import Submitted
 from schemas.refusal import Refused
 from schemas.topics import ACCOUNTS, LEDGER
 
-logger = structlog.get_logger()
 MAX_SCAN_RECORDS = 200_000
 MAX_PAGE_RECORDS = 20_000
 PROBE_RECORDS = 100
 QUEUE_S = 10.0
-READ_MS = 2_000
 
 
 class _Origin(msgspec.Struct):
@@ -56,25 +48,21 @@ class History:
     """One reader, one request at a time: what is old is asked for seldom."""
 
     def __init__(self, bootstrap_servers: str) -> None:
-        self._bootstrap_servers = bootstrap_servers
-        self._turn = asyncio.Lock()
-        self._open = AsyncExitStack()
-        self._consumer: AIOKafkaConsumer | None = None
+        self._reader = SharedReader(bootstrap_servers, (ACCOUNTS, LEDGER), QUEUE_S)
         self._decode = ledger_decoder().decode
 
     async def close(self) -> None:
-        self._consumer = None
-        await self._open.aclose()
+        await self._reader.close()
 
     # --- orders
 
     async def command(self, partition: int, offset: int) -> FoundOrder | None:
         """The new order that stands at this place of `accounts`, if one does."""
-        async with self._reader() as consumer:
+        async with self._reader.turn() as consumer:
             place = TopicPartition(ACCOUNTS, partition)
             if not 0 <= offset < (await consumer.end_offsets([place]))[place]:
                 return None
-            async for record in _read_from(consumer, place, offset, 1):
+            async for record in read_from(consumer, place, offset, 1):
                 return _found(record) if record.offset == offset else None
         return None
 
@@ -82,11 +70,11 @@ class History:
         """The order as the journal up to the edge sequence `position` has it, with all its fills."""
         order_id = f"{partition}-{offset}"
         order = order_of_command(order_id, found.command, terms, found.time_ms)
-        async with self._reader() as consumer:
+        async with self._reader.turn() as consumer:
             place = TopicPartition(LEDGER, partition)
             start = await self._first_entry(consumer, place, offset)
             scanned = 0
-            async for record in _read_from(consumer, place, start, MAX_SCAN_RECORDS):
+            async for record in read_from(consumer, place, start, MAX_SCAN_RECORDS):
                 scanned += 1
                 # Most of what is scanned is about other orders: bytes are searched before they are decoded.
                 if order_id.encode() in record.value:
@@ -94,6 +82,9 @@ class History:
                 if order.status.is_closed or _origin_decoder.decode(record.value).edge_sequence >= position:
                     return order
         raise Refused(Reason.HISTORY_UNAVAILABLE, f"{order_id}: not all of it stands within {scanned} records")
+
+    async def partial(self, account: str, order_id: str, found: FoundOrder, terms: Terms | None) -> Order | None:
+        return None
 
     async def _first_entry(self, consumer: AIOKafkaConsumer, place: TopicPartition, offset: int) -> int:
         """An offset of the journal at or before the first entry that the input at `offset` caused; O(log n) reads.
@@ -105,7 +96,7 @@ class History:
         while high - low > PROBE_RECORDS:
             middle = (low + high) // 2
             highest = -1
-            async for record in _read_from(consumer, place, middle, PROBE_RECORDS):
+            async for record in read_from(consumer, place, middle, PROBE_RECORDS):
                 highest = max(highest, _origin_decoder.decode(record.value).source.offset)
             if highest < offset:
                 low = middle
@@ -120,10 +111,10 @@ class History:
         values: list[bytes] = []
         last = after
         needle = f'"account":"{account}"'.encode()
-        async with self._reader() as consumer:
+        async with self._reader.turn() as consumer:
             place = TopicPartition(LEDGER, partition)
             # Repeats only push records back: sequence s stands at offset s - 1 or behind it.
-            async for record in _read_from(consumer, place, after, MAX_PAGE_RECORDS):
+            async for record in read_from(consumer, place, after, MAX_PAGE_RECORDS):
                 sequence = _origin_decoder.decode(record.value).edge_sequence
                 if sequence <= last:
                     continue
@@ -136,41 +127,23 @@ class History:
                         break
         return Page(values, last, last < position)
 
-    # --- reading
-
-    @asynccontextmanager
-    async def _reader(self) -> AsyncIterator[AIOKafkaConsumer]:
-        try:
-            async with asyncio.timeout(QUEUE_S):
-                await self._turn.acquire()
-        except TimeoutError:
-            raise Refused(Reason.HISTORY_UNAVAILABLE, "too many ask for what is old") from None
-        try:
-            if self._consumer is None:
-                opened = open_consumer(self._bootstrap_servers, max_partition_fetch_bytes=256 * 1024)
-                self._consumer = await self._open.enter_async_context(opened)
-                await partitions_of(self._consumer, (ACCOUNTS, LEDGER))
-            yield self._consumer
-        except (KafkaError, TimeoutError, OSError) as error:
-            logger.warning("history not read", why=str(error))
-            await self.close()
-            raise Refused(Reason.HISTORY_UNAVAILABLE, "the log does not answer") from None
-        finally:
-            self._turn.release()
-
 
 def replay(order: Order, record: LedgerRecord) -> None:
     """Takes from a journal record what it says about this order. Raises `Repeated` for a copy of another one."""
     if not isinstance(record, LedgerEntry) or record.account != order.account:
         return
     for event in record.events:
-        # Only the ledger refuses a new order by its id; what the matcher calls so was forged into `orders`.
-        if isinstance(event, CommandRefused) and event.command_id == order.order_id and event.stage == "ledger":
-            order.status, order.cause, order.detail = OrderStatus.REJECTED, event.reason, event.detail
-        elif isinstance(event, CommandRepeated) and event.command_id == order.order_id:
-            raise Repeated(event.original_id)
-        elif isinstance(event, ORDER_EVENTS) and event.order_id == order.order_id:
-            order.apply(event, record.time_ms)
+        replay_event(order, event, record.time_ms)
+
+
+def replay_event(order: Order, event: AccountEvent, time_ms: int) -> None:
+    # Only the ledger refuses a new order by its id; what the matcher calls so was forged into `orders`.
+    if isinstance(event, CommandRefused) and event.command_id == order.order_id and event.stage == "ledger":
+        order.status, order.cause, order.detail = OrderStatus.REJECTED, event.reason, event.detail
+    elif isinstance(event, CommandRepeated) and event.command_id == order.order_id:
+        raise Repeated(event.original_id)
+    elif isinstance(event, ORDER_EVENTS) and event.order_id == order.order_id:
+        order.apply(event, time_ms)
 
 
 class Repeated(Exception):
@@ -179,24 +152,6 @@ class Repeated(Exception):
     def __init__(self, original_id: str) -> None:
         super().__init__(original_id)
         self.original_id = original_id
-
-
-async def _read_from(
-    consumer: AIOKafkaConsumer, place: TopicPartition, offset: int, limit: int
-) -> AsyncIterator[ConsumerRecord]:
-    """Up to `limit` records from an offset on, ending at the log's present end."""
-    end = (await consumer.end_offsets([place]))[place]
-    consumer.assign([place])
-    consumer.seek(place, offset)
-    count = 0
-    while count < limit and await consumer.position(place) < end:
-        batches = await consumer.getmany(timeout_ms=READ_MS, max_records=min(500, limit - count))
-        if not batches:
-            raise TimeoutError(f"nothing to read from {place.topic}-{place.partition} at {offset}")
-        for record in batches[place]:
-            count += 1
-            yield record
-        await asyncio.sleep(0)
 
 
 def _found(record: ConsumerRecord) -> FoundOrder | None:

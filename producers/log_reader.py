@@ -1,16 +1,22 @@
-"""aiokafka consumers of no group: the settings they share, and reading a stretch of the log to its end."""
+"""aiokafka consumers of no group: the settings they share, and reading stretches of the log."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
+import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError
 
+from schemas.reasons import Reason
+from schemas.refusal import Refused
 from schemas.topics import SNAPSHOTS
 from stage.snapshots import Snapshot, newest_snapshots, snapshot_partition
 
+logger = structlog.get_logger()
 READ_TIMEOUT_S = 30.0
+READ_MS = 2_000
 
 
 @asynccontextmanager
@@ -68,6 +74,61 @@ async def read_to_end(
                 yield record
         waiting = {place for place in waiting if await consumer.position(place) < ends[place]}
         await asyncio.sleep(0)
+
+
+async def read_from(
+    consumer: AIOKafkaConsumer, place: TopicPartition, offset: int, limit: int
+) -> AsyncIterator[ConsumerRecord]:
+    """Up to `limit` records from an offset on, ending at the log's present end."""
+    end = (await consumer.end_offsets([place]))[place]
+    consumer.assign([place])
+    consumer.seek(place, offset)
+    count = 0
+    while count < limit and await consumer.position(place) < end:
+        batches = await consumer.getmany(timeout_ms=READ_MS, max_records=min(500, limit - count))
+        if not batches:
+            raise TimeoutError(f"nothing to read from {place.topic}-{place.partition} at {offset}")
+        for record in batches[place]:
+            count += 1
+            yield record
+        await asyncio.sleep(0)
+
+
+class SharedReader:
+    """One consumer for what is asked for seldom: opened when it is first needed, and for one reader at a time."""
+
+    def __init__(self, bootstrap_servers: str, topics: Sequence[str], queue_s: float) -> None:
+        self._bootstrap_servers = bootstrap_servers
+        self._topics = topics
+        self._queue_s = queue_s
+        self._turn = asyncio.Lock()
+        self._open = AsyncExitStack()
+        self._consumer: AIOKafkaConsumer | None = None
+
+    async def close(self) -> None:
+        self._consumer = None
+        await self._open.aclose()
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[AIOKafkaConsumer]:
+        """The consumer, to oneself; `Refused(HISTORY_UNAVAILABLE)` if the queue is long or the log doesn't answer."""
+        try:
+            async with asyncio.timeout(self._queue_s):
+                await self._turn.acquire()
+        except TimeoutError:
+            raise Refused(Reason.HISTORY_UNAVAILABLE, "too many ask for what is old") from None
+        try:
+            if self._consumer is None:
+                opened = open_consumer(self._bootstrap_servers, max_partition_fetch_bytes=256 * 1024)
+                self._consumer = await self._open.enter_async_context(opened)
+                await partitions_of(self._consumer, self._topics)
+            yield self._consumer
+        except (KafkaError, TimeoutError, OSError) as error:
+            logger.warning("history not read", why=str(error))
+            await self.close()
+            raise Refused(Reason.HISTORY_UNAVAILABLE, "the log does not answer") from None
+        finally:
+            self._turn.release()
 
 
 async def read_snapshots(bootstrap_servers: str, stage: str, partitions: Sequence[int]) -> dict[int, Snapshot]:

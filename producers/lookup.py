@@ -1,6 +1,6 @@
 """An order by its id: from the view, else read back from the log. Its owner only."""
 
-from producers.gateway import Gateway
+from producers.gateway import Gateway, Past
 from producers.history import FoundOrder, Repeated
 from producers.orders import MAX_FILLS, Order, OrderStatus, order_of_command
 from producers.view import ClosedBefore
@@ -11,15 +11,17 @@ from schemas.reasons import Reason
 from schemas.refusal import Refused
 
 
-async def find_order(gateway: Gateway, account: str, order_id: str) -> Order:
-    """The order as the view has it; `Refused(UNKNOWN_ORDER)` if it is not this account's."""
+async def find_order(gateway: Gateway, account: str, order_id: str, past: Past | None = None) -> Order:
+    """The order as the view has it, else as `past` does; `Refused(UNKNOWN_ORDER)` if it is not this account's. Without
+    `past` it is the log: no command waits for ClickHouse."""
+    past = past or gateway.past
     order = gateway.view.orders.get(order_id)
     if order is None:
-        return await _read_back(gateway, account, order_id)
+        return await _read_back(gateway, account, order_id, past)
     if order.account != account:
         raise Refused(Reason.UNKNOWN_ORDER, order_id)
     if not order.complete and len(order.fills) < MAX_FILLS:
-        await _complete(gateway, order)
+        await _complete(gateway, order, past)
     return order
 
 
@@ -31,25 +33,25 @@ async def find_named(gateway: Gateway, command: CancelOrder | AmendOrder) -> Ord
     return await find_order(gateway, command.account, order_id)
 
 
-async def _read_back(gateway: Gateway, account: str, order_id: str) -> Order:
+async def _read_back(gateway: Gateway, account: str, order_id: str, past: Past) -> Order:
     """An order that isn't in memory: it closed long ago, was refused, or has not come to the ledger yet."""
     partition, offset = _place(order_id)
     if partition != gateway.partition_of(account):
         raise Refused(Reason.UNKNOWN_ORDER, order_id)
-    found = await gateway.past.command(partition, offset)
+    found = await past.command(partition, offset)
     if found is None or found.command.account != account:
         raise Refused(Reason.UNKNOWN_ORDER, order_id)
     terms = gateway.view.terms(partition, found.command.symbol)
     known = _without_scan(gateway, order_id, found, terms, offset, partition)
     if isinstance(known, str):
-        return await find_order(gateway, account, known)
+        return await find_order(gateway, account, known, past)
     if known is not None:
         return known
     position = gateway.view.partition(partition).edge_sequence
     try:
-        return await gateway.past.order(partition, offset, found, terms, position)
+        return await past.order(partition, offset, found, terms, position)
     except Repeated as repeated:
-        return await find_order(gateway, account, repeated.original_id)
+        return await find_order(gateway, account, repeated.original_id, past)
     except Refused:
         before = gateway.view.closed_before.get(order_id)
         if before is None or terms is None:
@@ -91,20 +93,22 @@ def _closed_before(order_id: str, before: ClosedBefore, found: FoundOrder, terms
     return order
 
 
-async def _complete(gateway: Gateway, order: Order) -> None:
-    """Adds the fills that a restored order had before the snapshot, if the log still gives them within the bound."""
+async def _complete(gateway: Gateway, order: Order, past: Past) -> None:
+    """Adds the fills that a restored order had before the snapshot, if they can still be had within the bounds."""
     partition, offset = _place(order.order_id)
     terms = gateway.view.terms(partition, order.symbol)
     position = gateway.view.partition(partition).edge_sequence
     try:
-        found = await gateway.past.command(partition, offset)
+        found = await past.command(partition, offset)
         if found is None:
             return
-        earlier = await gateway.past.order(partition, offset, found, terms, position)
+        # The view may have gone on meanwhile: what it has itself stays.
+        if (known := await past.partial(order.account, order.order_id, found, terms)) is not None:
+            order.add_fills(known.fills)
+        if not order.complete:
+            order.add_fills((await past.order(partition, offset, found, terms, position)).fills)
     except (Refused, Repeated):
         return
-    # The view may have gone on meanwhile: what it has itself stays.
-    order.add_fills(earlier.fills)
 
 
 def _place(order_id: str) -> tuple[int, int]:

@@ -13,7 +13,7 @@ from producers.command_log import CommandLog
 from producers.follower import Follower
 from producers.health import Health, Part, Place
 from producers.log_reader import known_partitions, open_consumer, partitions_of
-from schemas.topics import DEPTH, LEDGER, TRADES
+from schemas.topics import CANDLES, DEPTH, LEDGER, TRADES
 
 logger = structlog.get_logger()
 PROBE_S = 0.4
@@ -58,6 +58,8 @@ class Monitor:
             market = self._health.parts[Part.MARKET]
             if count % MARKET_EVERY == 0 or not market.is_fresh(self._now()):
                 await self._probe(consumer, Part.MARKET, (DEPTH, TRADES))
+            if count % MARKET_EVERY == 0 and known_partitions(consumer, (CANDLES,)):
+                await self._probe(consumer, Part.CANDLES, (CANDLES,))
             count += 1
             await asyncio.sleep(PROBE_S)
 

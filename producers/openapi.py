@@ -1,213 +1,24 @@
 """The OpenAPI description, made from the structs that are read and written, with an example for each endpoint."""
 
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
 from producers import answers
-from producers.books import Quote
 from producers.examples import examples
 from producers.intake import MAX_BODY_BYTES
+from producers.operations import OPERATIONS, Operation
 from producers.problems import PROBLEM_JSON, Problem
 from producers.public_routes import QuoteRequest
 from producers.reads import ACCOUNT_HEADER, KEY_HEADER, SIGNATURE_HEADER, TIME_HEADER
-from producers.web import READ_AFTER_HEADER
+from producers.web import CSV, READ_AFTER_HEADER
 from schemas import commands
+from schemas.candles import Interval
 from schemas.commands import DelegateKey
 
 _REF = "#/components/schemas/{name}"
-
-
-class Operation(NamedTuple):
-    """One endpoint in words. `command` is the kind that it takes, `answer` what 200 carries."""
-
-    method: str
-    path: str
-    tag: str
-    summary: str
-    answer: type
-    command: type | None = None
-    signed_read: bool = False
-    query: tuple[str, ...] = ()
-
-
 _IN_AN_ID = str.maketrans("/-", "__", "{}")
-_WAIT = ("wait", "timeout_ms")
-OPERATIONS = (
-    Operation(
-        "POST", "/api/v1/orders", "orders", "Place an order", answers.OrderAnswer, commands.NewOrder, query=_WAIT
-    ),
-    Operation(
-        "POST",
-        "/api/v1/orders/batch",
-        "orders",
-        "Place, cancel and amend many under one signature",
-        answers.BatchAnswer,
-        commands.NewOrder,
-        query=_WAIT,
-    ),
-    Operation(
-        "POST",
-        "/api/v1/orders/test",
-        "orders",
-        "All checks of an order, and no order",
-        answers.AcceptanceAnswer,
-        commands.NewOrder,
-    ),
-    Operation("POST", "/api/v1/orders/quote", "orders", "What a market order of this size would pay now", Quote),
-    Operation(
-        "GET",
-        "/api/v1/orders",
-        "orders",
-        "Open orders, oldest first",
-        answers.OpenOrdersAnswer,
-        signed_read=True,
-        query=("status", "symbol", "after", "limit"),
-    ),
-    Operation(
-        "GET", "/api/v1/orders/{order_id}", "orders", "An order, with its trades", answers.OrderAnswer, signed_read=True
-    ),
-    Operation(
-        "GET",
-        "/api/v1/orders/by-client-id/{client_order_id}",
-        "orders",
-        "The same by its client order id",
-        answers.OrderAnswer,
-        signed_read=True,
-    ),
-    Operation(
-        "PUT",
-        "/api/v1/orders/{order_id}",
-        "orders",
-        "Amend: less quantity keeps priority, all else loses it",
-        answers.OrderAnswer,
-        commands.AmendOrder,
-        query=_WAIT,
-    ),
-    Operation(
-        "POST",
-        "/api/v1/orders/{order_id}/amend",
-        "orders",
-        "The same",
-        answers.OrderAnswer,
-        commands.AmendOrder,
-        query=_WAIT,
-    ),
-    Operation(
-        "DELETE",
-        "/api/v1/orders/{order_id}",
-        "orders",
-        "Cancel",
-        answers.OrderAnswer,
-        commands.CancelOrder,
-        query=_WAIT,
-    ),
-    Operation(
-        "POST",
-        "/api/v1/orders/{order_id}/cancel",
-        "orders",
-        "The same",
-        answers.OrderAnswer,
-        commands.CancelOrder,
-        query=_WAIT,
-    ),
-    Operation(
-        "DELETE",
-        "/api/v1/orders",
-        "orders",
-        "Cancel all open orders, or those of one market",
-        answers.CancelAllAnswer,
-        commands.CancelAll,
-        query=_WAIT,
-    ),
-    Operation(
-        "POST", "/api/v1/orders/cancel", "orders", "The same", answers.CancelAllAnswer, commands.CancelAll, query=_WAIT
-    ),
-    Operation(
-        "GET",
-        "/api/v1/executions",
-        "account",
-        "The account's journal in order, to resume from",
-        answers.ExecutionsAnswer,
-        signed_read=True,
-        query=("after", "limit"),
-    ),
-    Operation(
-        "GET", "/api/v1/balances", "account", "Free and reserved balances", answers.BalancesAnswer, signed_read=True
-    ),
-    Operation(
-        "POST",
-        "/api/v1/accounts",
-        "account",
-        "Register an account with its root key",
-        answers.CommandAnswer,
-        commands.RegisterAccount,
-        query=_WAIT,
-    ),
-    Operation(
-        "POST",
-        "/api/v1/deposits",
-        "account",
-        "Book a deposit (operator)",
-        answers.CommandAnswer,
-        commands.Deposit,
-        query=_WAIT,
-    ),
-    Operation(
-        "POST",
-        "/api/v1/withdrawals",
-        "account",
-        "Reserve an amount for withdrawal",
-        answers.CommandAnswer,
-        commands.Withdraw,
-        query=_WAIT,
-    ),
-    Operation(
-        "POST",
-        "/api/v1/withdrawals/{withdrawal_id}/settlement",
-        "account",
-        "Settle a withdrawal (operator)",
-        answers.CommandAnswer,
-        commands.SettleWithdrawal,
-        query=_WAIT,
-    ),
-    Operation(
-        "POST",
-        "/api/v1/keys",
-        "account",
-        "Let a trade key trade",
-        answers.CommandAnswer,
-        commands.DelegateKey,
-        query=_WAIT,
-    ),
-    Operation(
-        "DELETE",
-        "/api/v1/keys",
-        "account",
-        "Revoke a trade key for good",
-        answers.CommandAnswer,
-        commands.RevokeKey,
-        query=_WAIT,
-    ),
-    Operation(
-        "POST", "/api/v1/keys/revoke", "account", "The same", answers.CommandAnswer, commands.RevokeKey, query=_WAIT
-    ),
-    Operation("GET", "/api/v1/markets", "markets", "All markets with their terms", answers.MarketsAnswer),
-    Operation(
-        "GET",
-        "/api/v1/markets/{symbol}/book",
-        "markets",
-        "The best price levels",
-        answers.BookAnswer,
-        query=("levels",),
-    ),
-    Operation("GET", "/api/v1/markets/{symbol}/price", "markets", "Last price and moving average", answers.PriceAnswer),
-    Operation("GET", "/api/v1/time", "service", "The gateway's clock and the log's", answers.TimeAnswer),
-    Operation("GET", "/healthz", "service", "The process is up", answers.AliveAnswer),
-    Operation("GET", "/readyz", "service", "The view is fresh and the log answers", answers.ReadyAnswer),
-)
-
 _QUERY: dict[str, dict[str, Any]] = {
     "wait": {"schema": {"enum": ["report", "log"], "default": "report"},
              "description": "`log`: answer 202 with a receipt as soon as the log has the command"},
@@ -217,6 +28,24 @@ _QUERY: dict[str, dict[str, Any]] = {
     "symbol": {"schema": {"type": "string"}},
     "after": {"schema": {"type": "string"}, "description": "the cursor that the page before gave; 0 or none at first"},
     "limit": {"schema": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 200}},
+    "interval": {"required": True, "schema": {"enum": [interval.value for interval in Interval]}},
+    "from": {"schema": {"type": "string"}, "description": "from this time on: milliseconds since 1970, or RFC 3339"},
+    "to": {"schema": {"type": "string"}, "description": "before this time"},
+    "candles": {"name": "limit", "schema": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 500},
+                "description": "the first so many where `from` is given, else the last"},
+    "fill": {"schema": {"type": "boolean", "default": False},
+             "description": "buckets without a trade too, with the last close and no volume"},
+    "sequence_after": {"name": "after", "schema": {"type": "integer", "minimum": 0},
+                       "description": "the first ones behind this sequence"},
+    "sequence_before": {"name": "before", "schema": {"type": "integer", "minimum": 0},
+                        "description": "the last ones in front of this sequence"},
+    "cursor_after": {"name": "after", "schema": {"type": "string"},
+                     "description": "the first ones behind this cursor; `0-0` is the beginning"},
+    "cursor_before": {"name": "before", "schema": {"type": "string"},
+                      "description": "the last ones in front of this cursor; without either, the last of all"},
+    "asset": {"schema": {"type": "string"}},
+    "format": {"schema": {"enum": ["json", "csv"], "default": "json"},
+               "description": "or by `Accept: text/csv`"},
     "levels": {"schema": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 20}},
 }  # fmt: skip
 
@@ -248,6 +77,8 @@ whose `code` is a stable reason; see [/refusals](/refusals)."""
 def _operation(operation: Operation) -> dict[str, Any]:
     shown = examples()[f"{operation.method} {operation.path}"]
     responses: dict[str, Any] = {"200": _json(operation.answer.__name__, shown.answer, "the outcome")}
+    if operation.csv:
+        responses["200"]["content"][CSV] = {"schema": {"type": "string"}, "example": shown.csv}
     if operation.command is not None and "wait" in operation.query:
         responses["202"] = _json("Receipt", examples()["receipt"].answer, "on the log, its outcome not known yet")
     problem = {"$ref": _REF.format(name="Problem")}

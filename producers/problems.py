@@ -14,7 +14,10 @@ PROBLEM_JSON = "application/problem+json"
 REFUSALS_PATH = "/refusals"
 
 _BY_STATUS: dict[int, tuple[Reason, ...]] = {
-    400: (Reason.NOT_JSON, Reason.DUPLICATE_FIELD, Reason.NOT_CANONICAL, Reason.BAD_PARAMETER),
+    400: (
+        Reason.NOT_JSON, Reason.DUPLICATE_FIELD, Reason.NOT_CANONICAL, Reason.BAD_PARAMETER, Reason.UNKNOWN_INTERVAL,
+        Reason.BAD_RANGE,
+    ),
     401: (
         Reason.NO_SIGNATURE, Reason.BAD_KEY, Reason.BAD_SIGNATURE, Reason.WRONG_ACCOUNT, Reason.WRONG_EXCHANGE,
         Reason.DELEGATION_EXPIRED,

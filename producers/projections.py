@@ -1,4 +1,4 @@
-"""The two projections that a gateway follows: the ledger's journal, and market data."""
+"""The three projections that a gateway follows: the ledger's journal, market data, and candles."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,8 +6,9 @@ import msgspec
 import structlog
 
 from producers.books import WINDOW_S, MarketData
-from producers.executions import RecentEntries
+from producers.executions import Entry, RecentEntries
 from producers.health import Health, Place
+from producers.recent_market import RecentCandles, RecentTrades
 from producers.view import View
 from producers.waiting import Waiting
 from schemas.codec import ledger_decoder, trades_decoder
@@ -15,7 +16,7 @@ from schemas.journal import LedgerEntry
 from schemas.ledger_state import LedgerState
 from schemas.matcher_state import MatcherState
 from schemas.records import Depth, Trade
-from schemas.topics import DEPTH, LEDGER, TRADES
+from schemas.topics import CANDLES, DEPTH, LEDGER, TRADES
 from stage.partition import PartitionState, decode_state
 from stage.snapshots import Snapshot
 
@@ -26,7 +27,7 @@ _depth_decoder = msgspec.json.Decoder(Depth)
 class LedgerProjection:
     """Feeds the view, then wakes those who wait: whoever is answered finds the answer in the view."""
 
-    stage = "ledger"
+    stage: str | None = "ledger"
     topics: Sequence[str] = (LEDGER,)
     since_ms: Mapping[str, int] = {}
 
@@ -53,10 +54,10 @@ class LedgerProjection:
         # Repeats may push records back, never forward: edge sequence s stands at offset s - 1 or behind it.
         return {(LEDGER, partition): edge_sequence}
 
-    def restored(self) -> None:
+    def restored(self, positions: Mapping[Place, int], now_ms: int) -> None:
         self._waiting.touch_all()
 
-    def apply(self, topic: str, partition: int, value: bytes) -> None:
+    def apply(self, topic: str, partition: int, offset: int, value: bytes) -> None:
         try:
             record = self._decode(value)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -64,9 +65,11 @@ class LedgerProjection:
             return
         touched = self._view.apply(partition, record)
         if touched is None:
+            self._entries.skip(partition, offset)
             return
         if isinstance(record, LedgerEntry):
-            self._entries.add(partition, record.edge_sequence, record.account, value)
+            entry = Entry(record.edge_sequence, record.sequence, value)
+            self._entries.add(partition, offset, record.account, entry)
         elif not self._health.started:
             self._health.started = self._view.facts is not None
         self._waiting.touch(touched)
@@ -74,16 +77,18 @@ class LedgerProjection:
 
 
 class MarketProjection:
-    stage = "matcher"
+    stage: str | None = "matcher"
     topics: Sequence[str] = (DEPTH, TRADES)
     since_ms: Mapping[str, int] = {TRADES: WINDOW_S * 1000}
 
-    def __init__(self, market: MarketData) -> None:
+    def __init__(self, market: MarketData, trades: RecentTrades) -> None:
         self._market = market
+        self._trades = trades
         self._decode_trade = trades_decoder().decode
 
     def reset(self) -> None:
         self._market.reset()
+        self._trades.reset()
 
     def restore(self, partition: int, snapshot: Snapshot | None) -> dict[Place, int]:
         if snapshot is None:
@@ -91,12 +96,15 @@ class MarketProjection:
         state = decode_state(snapshot.state)
         for book in msgspec.json.decode(state.core, type=MatcherState).books:
             self._market.restore(book)
+            self._trades.restore(book.market.symbol, book.trade_sequence)
         return {(topic, partition): _counter(state, topic) for topic in self.topics}
 
-    def restored(self) -> None:
-        """Nobody waits for market data."""
+    def restored(self, positions: Mapping[Place, int], now_ms: int) -> None:
+        for (topic, partition), offset in positions.items():
+            if topic == TRADES:
+                self._trades.start(partition, offset)
 
-    def apply(self, topic: str, partition: int, value: bytes) -> None:
+    def apply(self, topic: str, partition: int, offset: int, value: bytes) -> None:
         try:
             record = _depth_decoder.decode(value) if topic == DEPTH else self._decode_trade(value)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -107,7 +115,39 @@ class MarketProjection:
                 self._market.book(record.symbol).apply(record)
             case Trade():
                 self._market.price(record.symbol).apply(record)
+                self._trades.add(partition, offset, record, value)
         self._market.time_ms = max(self._market.time_ms, record.time_ms)
+        if topic == TRADES:
+            self._market.times[partition] = record.time_ms
+
+
+class CandlesProjection:
+    """A window of what was on `candles` lately. It needs no snapshot and no contiguous edge: what is missing is seen by
+    the trades' sequences in the candles, where they are asked for."""
+
+    stage: str | None = None
+    topics: Sequence[str] = (CANDLES,)
+    since_ms: Mapping[str, int] = {CANDLES: WINDOW_S * 1000}
+
+    def __init__(self, candles: RecentCandles) -> None:
+        self._candles = candles
+
+    def reset(self) -> None:
+        self._candles.reset()
+
+    def restore(self, partition: int, snapshot: Snapshot | None) -> dict[Place, int]:
+        return {}
+
+    def restored(self, positions: Mapping[Place, int], now_ms: int) -> None:
+        for (_, partition), offset in positions.items():
+            self._candles.start(partition, offset)
+        self._candles.since_ms = now_ms - self.since_ms[CANDLES]
+
+    def apply(self, topic: str, partition: int, offset: int, value: bytes) -> None:
+        try:
+            self._candles.add(partition, offset, value)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            _say_unreadable(topic, partition, error)
 
 
 def _say_unreadable(topic: str, partition: int, error: Exception) -> None:

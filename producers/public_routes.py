@@ -41,7 +41,7 @@ async def markets(gateway: Gateway, request: Request) -> Answer:
 
 async def book(gateway: Gateway, request: Request) -> Answer:
     levels = whole_number(query(request, "levels"), "levels", DEFAULT_LEVELS, 1, MAX_LEVELS)
-    symbol, _ = _market(gateway, request.path_params["symbol"])
+    symbol, _ = market_of(gateway, request.path_params["symbol"])
     found = gateway.market.book(symbol)
     bids, asks = found.texts(Side.BUY, levels), found.texts(Side.SELL, levels)
     return Answer(200, BookAnswer(symbol, found.sequence, found.time_ms, bids, asks))
@@ -49,7 +49,7 @@ async def book(gateway: Gateway, request: Request) -> Answer:
 
 async def price(gateway: Gateway, request: Request) -> Answer:
     query(request)
-    symbol, listed = _market(gateway, request.path_params["symbol"])
+    symbol, listed = market_of(gateway, request.path_params["symbol"])
     prices = gateway.market.price(symbol)
     decimals = min(listed.terms.price_decimals + AVERAGE_DECIMALS, 18)
     average = prices.average(gateway.market.time_ms, decimals)
@@ -59,7 +59,7 @@ async def price(gateway: Gateway, request: Request) -> Answer:
 async def quote(gateway: Gateway, request: Request) -> Answer:
     query(request)
     wanted = _quote_request(await read_body(request))
-    symbol, listed = _market(gateway, wanted.symbol)
+    symbol, listed = market_of(gateway, wanted.symbol)
     terms = listed.terms
     if wanted.quantity is None and wanted.max_quote is None:
         raise Refused(Reason.MISSING_FIELD, "give quantity, max_quote or both")
@@ -84,10 +84,13 @@ async def readyz(gateway: Gateway, request: Request) -> Answer:
         document = problem(Reason.NOT_READY, "; ".join(missing), request.scope["path"], missing=missing)
         return Answer(document.status, document)
     positions = {f"ledger-{p}": part.edge_sequence for p, part in sorted(gateway.view.partitions.items())}
-    return Answer(200, ReadyAnswer(True, positions))
+    degraded = gateway.health.degraded(gateway.now())
+    if gateway.store.problem is not None:
+        degraded.append(gateway.store.problem)
+    return Answer(200, ReadyAnswer(True, positions, degraded))
 
 
-def _market(gateway: Gateway, symbol: str) -> tuple[str, Listed]:
+def market_of(gateway: Gateway, symbol: str) -> tuple[str, Listed]:
     gateway.health.check_read(Part.MARKET, gateway.now())
     listed = gateway.view.market(symbol)
     if listed is None:

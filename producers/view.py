@@ -42,6 +42,8 @@ from schemas.ledger_state import AccountState, LedgerState, Outcome, RecentComma
 from schemas.market import Market, Terms
 from schemas.reasons import Reason
 
+REMEMBERED_COMMANDS = 1024  # of an account, in the ledger's snapshot
+
 
 class Gap(Exception):
     """The journal jumped ahead: the view has missed records and must be restored."""
@@ -72,6 +74,8 @@ class Listed(Struct, frozen=True):
 class AccountView(Struct):
     account: str
     root_key: str
+    sequence: int = 0  # of its newest entry
+    forgot_orders: bool = False  # it has had orders that are no longer known here
     trade_keys: dict[str, int] = {}  # key -> valid_until_ms
     balances: dict[str, tuple[str, str]] = {}  # asset -> free, reserved
     open_orders: dict[str, Order] = {}  # oldest first
@@ -165,6 +169,7 @@ class View:
             touched += self._apply_event[type(event)](account, event, entry.time_ms)
         for after in entry.balances:
             account.balances[after.asset] = (after.free, after.reserved)
+        account.sequence = entry.sequence
         return touched
 
     # --- orders
@@ -201,6 +206,7 @@ class View:
         gone = self.orders.pop(order_id, None) or self.closed_before.pop(order_id, None)
         if gone is not None:
             account = self.accounts[gone.account]
+            account.forgot_orders = True
             if account.client_ids.get(gone.client_order_id) == order_id:
                 del account.client_ids[gone.client_order_id]
 
@@ -296,7 +302,8 @@ class View:
             self._remember_closed(order_id)
 
     def _restore_account(self, partition: int, state: AccountState, decimals: dict[str, int]) -> list[tuple[int, str]]:
-        account = AccountView(state.account, state.root_key, state.trade_keys)
+        forgot = len(state.recent) >= REMEMBERED_COMMANDS
+        account = AccountView(state.account, state.root_key, state.sequence, forgot, state.trade_keys)
         self.accounts[state.account] = account
         markets = self.partitions[partition].markets
         for asset, balance in state.balances.items():

@@ -1,6 +1,8 @@
 """Between HTTP and the gateway: bodies read under a limit, query parameters, answers and problems written."""
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import msgspec
@@ -8,7 +10,9 @@ import structlog
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
+from producers.csv_answers import Csv, csv_bytes
 from producers.gateway import Gateway
+from producers.history_store import MAX_TIME_MS
 from producers.intake import MAX_BODY_BYTES
 from producers.limits import RETRY_AFTER_S
 from producers.problems import PROBLEM_JSON, Problem, problem
@@ -18,6 +22,8 @@ from schemas.refusal import Refused
 logger = structlog.get_logger()
 POSITION_HEADER = "glassbook-position"
 READ_AFTER_HEADER = "glassbook-read-after"
+CSV = "text/csv"
+RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,6})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _encode = msgspec.json.Encoder().encode
 
 
@@ -39,6 +45,8 @@ def respond(answer: Answer) -> Response:
         headers[POSITION_HEADER] = answer.position
     if is_problem and answer.body.status in (429, 503):
         headers["retry-after"] = str(RETRY_AFTER_S)
+    if isinstance(answer.body, Csv):
+        return Response(csv_bytes(answer.body), answer.status, headers | answer.body.notes, "text/csv")
     media_type = PROBLEM_JSON if is_problem else "application/json"
     return Response(_encode(answer.body), answer.status, headers, media_type)
 
@@ -102,6 +110,42 @@ def whole_number(params: Mapping[str, str], name: str, default: int, low: int, h
     if not (text.isascii() and text.isdigit() and len(text) <= 19 and low <= int(text) <= high):
         raise Refused(Reason.BAD_PARAMETER, f"{name} is a whole number from {low} to {high}")
     return int(text)
+
+
+def moment(params: Mapping[str, str], name: str) -> int | None:
+    """A time as milliseconds since 1970: given so, or as RFC 3339 says."""
+    text = params.get(name)
+    if text is None:
+        return None
+    found = -1
+    if text.isascii() and text.isdigit() and len(text) <= 16:
+        found = int(text)
+    elif RFC_3339.fullmatch(text) is not None:
+        try:
+            found = round(datetime.fromisoformat(text.upper()).timestamp() * 1000)
+        except (ValueError, OverflowError):
+            found = -1
+    if not 0 <= found <= MAX_TIME_MS:
+        raise Refused(Reason.BAD_PARAMETER, f"{name} is in milliseconds since 1970, or like 2026-01-31T09:30:00Z")
+    return found
+
+
+def time_range(params: Mapping[str, str]) -> tuple[int | None, int | None]:
+    """`from` and `to`: what is at or after the one, and before the other."""
+    first_ms, end_ms = moment(params, "from"), moment(params, "to")
+    if first_ms is not None and end_ms is not None and first_ms > end_ms:
+        raise Refused(Reason.BAD_RANGE, f"from is {first_ms}, to is {end_ms}")
+    return first_ms, end_ms
+
+
+def wants_csv(request: Request, params: Mapping[str, str]) -> bool:
+    wanted = params.get("format")
+    if wanted not in (None, "json", "csv"):
+        raise Refused(Reason.BAD_PARAMETER, "format is json or csv")
+    if wanted is None:
+        accepted = request.headers.get("accept", "").lower().split(",")
+        return any(kind.partition(";")[0].strip() == CSV for kind in accepted)
+    return wanted == "csv"
 
 
 def target_of(request: Request) -> str:

@@ -15,6 +15,7 @@ encode = msgspec.json.Encoder().encode
 
 _accounts: msgspec.json.Decoder[AccountsRecord] = msgspec.json.Decoder(AccountsRecord)
 _orders: msgspec.json.Decoder[OrdersRecord] = msgspec.json.Decoder(OrdersRecord)
+_trades: msgspec.json.Decoder[TradesRecord] = msgspec.json.Decoder(TradesRecord)
 
 
 def decode_accounts(value: bytes | None) -> AccountsRecord:
@@ -24,6 +25,11 @@ def decode_accounts(value: bytes | None) -> AccountsRecord:
 
 def decode_orders(value: bytes | None) -> OrdersRecord:
     record: OrdersRecord = _read(_orders, value)
+    return record
+
+
+def decode_trades(value: bytes | None) -> TradesRecord:
+    record: TradesRecord = _read(_trades, value)
     return record
 
 

@@ -81,6 +81,7 @@ class Reason(StrEnum):
     GENESIS_EXISTS = "GENESIS_EXISTS"
     WRONG_PARTITION = "WRONG_PARTITION"
     UNKNOWN_RECORD = "UNKNOWN_RECORD"
+    BUCKET_CLOSED = "BUCKET_CLOSED"
     # only the gateway says these
     BODY_TOO_LARGE = "BODY_TOO_LARGE"
     WRONG_CONTENT_TYPE = "WRONG_CONTENT_TYPE"
@@ -94,6 +95,8 @@ class Reason(StrEnum):
     INTERNAL_ERROR = "INTERNAL_ERROR"
     NO_LIQUIDITY = "NO_LIQUIDITY"
     HISTORY_UNAVAILABLE = "HISTORY_UNAVAILABLE"
+    UNKNOWN_INTERVAL = "UNKNOWN_INTERVAL"
+    BAD_RANGE = "BAD_RANGE"
 
 
 TEXTS: dict[Reason, str] = {
@@ -164,6 +167,7 @@ TEXTS: dict[Reason, str] = {
     Reason.GENESIS_EXISTS: "The partition has its genesis record already.",
     Reason.WRONG_PARTITION: "The record belongs on another partition.",
     Reason.UNKNOWN_RECORD: "The record is of no known kind.",
+    Reason.BUCKET_CLOSED: "The trade is of a time whose candle is closed already.",
     Reason.BODY_TOO_LARGE: "The body is longer than 64 KiB.",
     Reason.WRONG_CONTENT_TYPE: "Send application/json.",
     Reason.BAD_PARAMETER: "A path or query parameter is malformed.",
@@ -175,5 +179,7 @@ TEXTS: dict[Reason, str] = {
     Reason.METHOD_NOT_ALLOWED: "This path does not take this method.",
     Reason.INTERNAL_ERROR: "The gateway failed; nothing was sent to the log.",
     Reason.NO_LIQUIDITY: "The book does not hold this much.",
-    Reason.HISTORY_UNAVAILABLE: "The order is too old to be read back from the log within the limit.",
+    Reason.HISTORY_UNAVAILABLE: "What was asked for is too old to be answered in full now.",
+    Reason.UNKNOWN_INTERVAL: "There are no candles of this interval.",
+    Reason.BAD_RANGE: "The range ends before it begins, or is given from both sides.",
 }

@@ -11,8 +11,12 @@ from rich.progress import Progress
 
 from simulator.broker_faults import Plan, Report
 from simulator.broker_faults import run_campaign as run_broker_campaign
+from simulator.candle_faults import Plan as CandlePlan
+from simulator.candle_faults import run_campaign as run_candle_campaign
 from simulator.faults import Campaign, quiet, run_campaign, run_seed
 from simulator.own_system import own_settings
+from simulator.sink_faults import Plan as SinkPlan
+from simulator.sink_faults import run_campaign as run_sink_campaign
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Trials of the whole exchange.")
 console = Console()
@@ -75,6 +79,75 @@ def broker_faults(
         with TemporaryDirectory(prefix="glassbook-faults-") as folder:
             report = run_broker_campaign(own_settings(Path(folder)), plan)
         _print_report(report)
+        exact = exact and report.exact
+    raise typer.Exit(0 if exact else 1)
+
+
+@app.command("candle-faults")
+def candle_faults(
+    trades: Annotated[int, typer.Option(min=100, help="Trades of each campaign.")] = 200_000,
+    strikes: Annotated[int, typer.Option(min=1, help="Workers struck in each campaign.")] = 20,
+    symbols: Annotated[int, typer.Option(min=1)] = 40,
+    partitions: Annotated[int, typer.Option(min=1)] = 8,
+    seed: Annotated[int, typer.Option(help="Of the load; kills and their moments are real.")] = 1,
+) -> None:
+    """Kill, then stop and wake, the workers of candle_agg while trades come, and count every candle anew.
+
+    Examples:
+
+      python -m simulator candle-faults
+
+      python -m simulator candle-faults --trades 20000 --strikes 4
+    """
+    exact = True
+    for stop in (False, True):
+        plan = CandlePlan(trades, strikes, symbols, partitions, stop, seed)
+        console.print(f"{strikes} workers {'stopped and continued' if stop else 'killed'} under {trades:,} trades")
+        with TemporaryDirectory(prefix="glassbook-candles-") as folder:
+            report = run_candle_campaign(own_settings(Path(folder)), plan)
+        found = report.verdict
+        console.print(
+            f"{found.trades:,} trades and {report.trades_repeated:,} repeats of them, {found.closed:,} closed candles,"
+            f" {found.forming:,} forming ones, {report.seconds:.0f} s: {len(found.differences)} differences,"
+            f" {found.repeats} repeats, {report.dead_letters} dead letters:"
+            f" {'exact' if report.exact else 'NOT EXACT'}"
+        )
+        for difference in found.differences[:20]:
+            console.print(f"  {difference}", markup=False)
+        exact = exact and report.exact
+    raise typer.Exit(0 if exact else 1)
+
+
+@app.command("sink-faults")
+def sink_faults(
+    trades: Annotated[int, typer.Option(min=1000, help="Trades of each campaign.")] = 1_000_000,
+    strikes: Annotated[int, typer.Option(min=1, help="Strikes at sinks and ClickHouse in each campaign.")] = 20,
+    symbols: Annotated[int, typer.Option(min=1)] = 40,
+    partitions: Annotated[int, typer.Option(min=1)] = 8,
+    seed: Annotated[int, typer.Option(help="Of the load; strikes and their moments are real.")] = 1,
+) -> None:
+    """Kill, then stop and wake, the sinks and the embedded ClickHouse while trades come, and count the rows.
+
+    Examples:
+
+      python -m simulator sink-faults
+
+      python -m simulator sink-faults --trades 50000 --strikes 6
+    """
+    exact = True
+    for stop in (False, True):
+        plan = SinkPlan(trades, strikes, symbols, partitions, stop, seed)
+        console.print(f"{strikes} strikes, {'stopped and continued' if stop else 'killed'}, under {trades:,} trades")
+        with TemporaryDirectory(prefix="glassbook-sinks-") as folder:
+            report = run_sink_campaign(own_settings(Path(folder)), plan)
+        struck = ", ".join(f"{target} {count}" for target, count in report.struck.items())
+        console.print(
+            f"struck: {struck}; {report.topic.distinct:,} trades and {report.repeats:,} repeats of them on the topic,"
+            f" {report.rows.trades:,} rows of {report.rows.distinct:,} trades, {report.seconds:.0f} s:"
+            f" {'exact' if report.exact else 'NOT EXACT'}"
+        )
+        if not report.exact:
+            console.print(f"  topic  {report.topic}\n  rows   {report.rows}", markup=False)
         exact = exact and report.exact
     raise typer.Exit(0 if exact else 1)
 

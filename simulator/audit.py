@@ -1,8 +1,8 @@
 """An audit of a whole log by a clean replay: what must be on the derived topics, and what is.
 
-Fresh ledger and matcher cores are fed `accounts` and `orders` from offset 0. What they emit is what an undisturbed
-system would have written; what lies on the log must be just that, each edge in its sequence, repeats identical to
-their first copy. Pure: the log is given as lists of records.
+Fresh cores are fed `accounts`, `orders` and `trades` from offset 0. What they emit is what an undisturbed system would
+have written; what lies on the log must be just that, each edge in its sequence, repeats identical to their first copy.
+Candles, those that still form too, are counted anew besides. Pure: the log is given as lists of records.
 """
 
 from collections import defaultdict
@@ -12,15 +12,18 @@ from typing import NamedTuple
 import msgspec
 from msgspec import Struct
 
+from candle_agg.core import CandleCore
 from ledger.core import LedgerCore
 from matcher.core import MatcherCore
 from schemas.codec import ledger_decoder
 from schemas.journal import CommandPassed, CommandRefused, CommandRepeated, LedgerEntry, OrderOpened
 from schemas.records import Source
-from schemas.topics import ACCOUNTS, DEAD_LETTERS, DEPTH, LEDGER, ORDERS, PUBLIC_TOPICS, TRADES
+from schemas.topics import ACCOUNTS, CANDLES, DEAD_LETTERS, DEPTH, LEDGER, ORDERS, PUBLIC_TOPICS, TRADES
+from simulator.candle_recount import compare
 from stage.partition import Core, StagePartition, encode_state
 
-DERIVED_TOPICS = (ACCOUNTS, ORDERS, TRADES, DEPTH, LEDGER, DEAD_LETTERS)
+DERIVED_TOPICS = (ACCOUNTS, ORDERS, TRADES, DEPTH, LEDGER, CANDLES, DEAD_LETTERS)
+_WRITER = {ORDERS: "ledger", LEDGER: "ledger", CANDLES: "candle_agg"}
 
 
 class LoggedRecord(NamedTuple):
@@ -43,6 +46,7 @@ class _Origin(Struct):
     edge_sequence: int = 0
     source: Source | None = None
     stage: str | None = None  # of a dead letter
+    closed: bool = True  # false for a candle that still forms, and has no place on its edge
 
 
 class Audit(Struct):
@@ -58,14 +62,15 @@ class Audit(Struct):
 
 
 def audit(log: Log) -> Audit:
-    """Replays `accounts` and `orders` and compares every derived record. O(records)."""
+    """Replays the stages' inputs and compares every derived record. O(records)."""
     result = Audit()
     expected: dict[_Edge, list[bytes]] = defaultdict(list)
-    for topic, core_type in ((ACCOUNTS, LedgerCore), (ORDERS, MatcherCore)):
+    for topic, core_type in ((ACCOUNTS, LedgerCore), (ORDERS, MatcherCore), (TRADES, CandleCore)):
         for (name, partition), records in sorted(log.items()):
             if name == topic:
                 _replay(result, expected, core_type(partition), partition, records)
     _compare(result, expected, log)
+    _count_candles(result, log)
     _check_sums(result)
     return result
 
@@ -91,9 +96,9 @@ def _compare(result: Audit, expected: dict[_Edge, list[bytes]], log: Log) -> Non
             continue
         for offset, record in enumerate(records):
             origin = _origin(record.value)
-            if origin is None or origin.source is None:
+            if origin is None or origin.source is None or not origin.closed:
                 continue
-            stage = origin.stage or ("ledger" if topic in (ORDERS, LEDGER) else "matcher")
+            stage = origin.stage or _WRITER.get(topic, "matcher")
             edge = (topic, partition, stage, origin.source.partition)
             wanted, sequence = expected.get(edge, []), origin.edge_sequence
             if sequence > len(wanted) or wanted[sequence - 1] != record.value:
@@ -115,6 +120,14 @@ def _origin(value: bytes) -> _Origin | None:
         return msgspec.json.decode(value, type=_Origin)
     except msgspec.DecodeError:
         return None  # not ours: forged or unreadable, and judged as an input
+
+
+def _count_candles(result: Audit, log: Log) -> None:
+    for (topic, partition), trades in log.items():
+        if topic == TRADES:
+            candles = [record.value for record in log.get((CANDLES, partition), ())]
+            found = compare([record.value for record in trades], candles)
+            result.differences += [f"{CANDLES}-{partition}: {difference}" for difference in found.differences]
 
 
 def _check_sums(result: Audit) -> None:

@@ -15,13 +15,13 @@ class Process:
     """One process of a stage. `busy` while a call of it has not returned; `fenced` when it lost its partitions and has
     not heard of it."""
 
-    def __init__(self, world: LogWorld, cluster: Cluster, group: "Group", number: int, make: MakeService) -> None:
+    def __init__(self, world: LogWorld, cluster: Cluster, group: "Group", number: int) -> None:
         self.name = f"{group.stage}/{number}"
         self.alive, self.busy, self.fenced = True, False, False
         self.group = group
         self.log = FaultyLog(world, cluster, group.stage, group.topic, self)
         cadence = _drawn_cadence(world.random)
-        self.service = make(group.make_core, group.outputs, self.log, lambda: cluster.now_ms, cadence)
+        self.service = group.make_service(group.make_core, group.outputs, self.log, lambda: cluster.now_ms, cadence)
 
     def open(self, partition: int) -> None:
         self.log.positions.update(self.service.open([partition]))
@@ -40,8 +40,9 @@ def _drawn_cadence(random: Random) -> Cadence:
 class Group:
     """A stage's consumer group: its members, and who owns which partition."""
 
-    def __init__(self, make_core: Any, outputs: tuple[str, ...], partitions: int) -> None:
+    def __init__(self, make_core: Any, outputs: tuple[str, ...], partitions: int, make_service: MakeService) -> None:
         self.make_core = make_core
+        self.make_service = make_service
         self.stage: str = make_core.stage
         self.topic: str = make_core.input_topic
         self.outputs = outputs

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from stage.log import InputRecord
+from stage.published import place_on_edge
 
 TAIL_RECORDS = 500
 
@@ -43,9 +44,12 @@ class Cluster:
         return [record.value for record in self.records[(topic, partition)]]
 
     def tail(self, topic: str, partition: int) -> list[bytes]:
-        """The last records that retention has left."""
+        """The last records that retention has left, back to one with a place on its edge."""
         log = self.records.get((topic, partition), [])
-        start = max(self.first.get((topic, partition), 0), len(log) - TAIL_RECORDS)
+        first = self.first.get((topic, partition), 0)
+        start = max(first, len(log) - TAIL_RECORDS)
+        while start > first and not any(place_on_edge(record.value) for record in log[start:]):
+            start -= 1
         return [record.value for record in log[start:]]
 
 

@@ -44,7 +44,7 @@ def _run(random: Random, workload: Workload, odds: Odds, make_service: MakeServi
     world = World(random, workload, odds, make_service)
     for start in range(0, len(workload.commands), COMMANDS_A_ROUND):
         # A repeat moves the matcher's time on like any record, so the time of each round begins with a tick.
-        world.cluster.now_ms += 20
+        world.cluster.now_ms += 400
         for partition in world.matcher.owners:
             world.arrivals.append(Delivery(ORDERS, partition, encode(Tick())))
         for delivery in workload.commands[start : start + COMMANDS_A_ROUND]:

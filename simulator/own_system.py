@@ -12,12 +12,13 @@ DISK_RESERVE_MB = 64
 
 
 def own_settings(data_dir: Path, **changes: object) -> Settings:
-    """Settings for one more cluster on this machine; its gateway has the port below the next cluster's."""
+    """Settings for one more cluster on this machine; its gateway and ClickHouse have the ports below the next's."""
     first = free_ports()
     own: dict[str, object] = {
         "data_dir": data_dir,
         "kafka_port": first,
         "gateway_port": first + PORTS_OF_A_CLUSTER - 1,
+        "clickhouse_port": first + PORTS_OF_A_CLUSTER - 2,
         "disk_reserve_mb": DISK_RESERVE_MB,
     }
     return Settings.model_validate(own | changes)

@@ -1,13 +1,10 @@
 """Somebody rewrites or cuts the input while the stages are down: a stage must stop, not go on from another history."""
 
-import msgspec
-from msgspec import Struct
-
-from schemas.records import Source
 from simulator.group import Group
 from simulator.memory_log import MemoryLog, StoredRecord
 from simulator.world import SimulationFailed, World
 from stage.partition import LogRewritten
+from stage.published import last_published
 from stage.service import StageService
 from stage.snapshots import newest_snapshots
 
@@ -25,7 +22,8 @@ def _rewrite(world: World, group: Group, partition: int) -> None:
     log = MemoryLog(world.cluster, group.stage, group.topic)
     snapshot = newest_snapshots(log.snapshot_records(group.stage, [partition]), group.stage).get(partition)
     first = snapshot.next_offset if snapshot is not None else 0
-    last = max((_last_cause(values) for values in log.tails(group.outputs, [partition]).values()), default=-1)
+    published = [last_published(values) for values in log.tails(group.outputs, [partition]).values()]
+    last = max((record.offset for record in published if record is not None), default=-1)
     if first > last:
         return  # all that it published is behind its snapshot: only who reads it all from the start can see it
     records = world.cluster.records[(group.topic, partition)]
@@ -59,11 +57,3 @@ def _must_stop(world: World, group: Group, partition: int, what: str) -> None:
     except LogRewritten:
         return
     raise SimulationFailed(f"{what}, and {group.stage} went on")
-
-
-class _Caused(Struct):
-    source: Source
-
-
-def _last_cause(values: list[bytes]) -> int:
-    return max(msgspec.json.decode(value, type=_Caused).source.offset for value in values)

@@ -2,10 +2,10 @@
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 
-from schemas.topics import ACCOUNTS, DEAD_LETTERS, DEPTH, LEDGER, ORDERS, SNAPSHOTS, TRADES
+from schemas.topics import ACCOUNTS, CANDLES, DEAD_LETTERS, DEPTH, LEDGER, ORDERS, SNAPSHOTS, TRADES
 from simulator.audit import Log, LoggedRecord
 
-ALL_TOPICS = (ACCOUNTS, ORDERS, TRADES, DEPTH, LEDGER, DEAD_LETTERS, SNAPSHOTS)
+ALL_TOPICS = (ACCOUNTS, ORDERS, TRADES, DEPTH, LEDGER, CANDLES, DEAD_LETTERS, SNAPSHOTS)
 PATIENCE_S = 30.0
 
 

@@ -17,9 +17,11 @@ from typing import TypeVar
 
 from msgspec import Struct
 
+from candle_agg.core import CandleCore
+from candle_agg.service import CandleService
 from ledger.core import LedgerCore
 from matcher.core import MatcherCore
-from schemas.topics import DEPTH, LEDGER, TRADES
+from schemas.topics import CANDLES, DEPTH, LEDGER, TRADES
 from simulator.arrivals import Arrivals
 from simulator.group import Group, MakeService, Process
 from simulator.memory_log import Cluster
@@ -68,10 +70,10 @@ class World:
         self.figures: Counter[str] = Counter()
         self.trace: list[str] = []
         self.arrivals = Arrivals(random, self.cluster, workload, self.figures)
-        self.ledger = Group(LedgerCore, (LEDGER,), workload.account_partitions)
-        self.matcher = Group(MatcherCore, (TRADES, DEPTH), workload.order_partitions)
-        self.groups = (self.ledger, self.matcher)
-        self._make_service = make_service
+        self.ledger = Group(LedgerCore, (LEDGER,), workload.account_partitions, make_service)
+        self.matcher = Group(MatcherCore, (TRADES, DEPTH), workload.order_partitions, make_service)
+        self.candles = Group(CandleCore, (CANDLES,), workload.order_partitions, CandleService)
+        self.groups = (self.ledger, self.matcher, self.candles)
         self._zombies: list[Process] = []
         self._depth = 0
         self._processes = 0
@@ -120,7 +122,7 @@ class World:
         elif chance < 0.84:
             self.arrivals.deliver()
         elif chance < 0.90:
-            self.cluster.now_ms += random.choice([-5, 1, 10, 50, 200])
+            self.cluster.now_ms += random.choice([-5, 1, 10, 50, 200, 1500])
         elif chance < 0.92:
             self.arrivals.tick()
         elif chance < 0.95:
@@ -140,7 +142,7 @@ class World:
 
     def join(self, group: Group) -> Process:
         self._processes += 1
-        process = Process(self, self.cluster, group, self._processes, self._make_service)
+        process = Process(self, self.cluster, group, self._processes)
         group.members.append(process)
         return process
 

@@ -13,18 +13,22 @@ from confluent_kafka import (
     KafkaError,
     KafkaException,
     Message,
-    Producer,
     TopicPartition,
 )
 
-from schemas.topics import SNAPSHOTS
 from stage.group_watch import STATISTICS_MS, GroupWatch
-from stage.kafka_reader import LATEST, READ_TIMEOUT_S, RETRIABLE, KafkaReader, LogFailed, Place, offset_of, place_of
+from stage.kafka_producer import Failure, KafkaProducer
+from stage.kafka_reader import (
+    LATEST,
+    READ_TIMEOUT_S,
+    RETRIABLE,
+    KafkaReader,
+    LogFailed,
+    client_config,
+    offset_of,
+    place_of,
+)
 from stage.log import InputRecord
-from stage.snapshots import snapshot_partition
-
-TAIL_RECORDS = 500
-MAX_RECORD_BYTES = 999_000  # of key and value: librdkafka's limit on a message, less its own overhead
 
 
 class Membership:
@@ -45,46 +49,15 @@ class KafkaLog:
     """One member of a stage's consumer group, with its producer and its reader."""
 
     def __init__(self, bootstrap: str, stage: str, topic: str, member: str, session_timeout_ms: int) -> None:
-        self._bootstrap = bootstrap
         self._topic = topic
-        self._failure: str | None = None
-        self._pending: dict[Place, list[dict[str, bytes]]] = {}  # appended since the last flush
+        self._failure = Failure()
         self._uncommitted: dict[int, int] = {}  # input offsets asked for, of which no commit has come back yet
         self._committing = False  # a commit is on its way
         self._away = False  # the broker, as far as the consumer has seen
-        common: dict[str, str | int | float | bool] = {
-            "bootstrap.servers": bootstrap,
-            "client.id": f"{stage}-{member}",
-            "reconnect.backoff.ms": 50,
-            "reconnect.backoff.max.ms": 150,  # a broker that is back must not wait for its clients
-            "topic.metadata.refresh.interval.ms": 5000,
-            "topic.metadata.refresh.fast.interval.ms": 100,
-            "socket.nagle.disable": True,
-            # A broker that stood still is told by its controller that it is out, and tells its clients that there is
-            # none. They must begin again with the addresses above; without this they would know no broker for ever.
-            "metadata.recovery.strategy": "rebootstrap",
-            # After that, with connections made on demand, one was seen to know its broker again and never to connect.
-            "enable.sparse.connections": False,
-            "log_level": 3,  # errors; librdkafka's warnings of each lost connection say nothing that isn't seen anyway
-        }
+        common = client_config(bootstrap, f"{stage}-{member}")
         self._reader = KafkaReader(common)
         self._watch = GroupWatch(3 * session_timeout_ms, lambda: time.monotonic_ns() // 1_000_000, self._reader.answers)
-        self._producer = Producer(
-            common
-            | {
-                "enable.idempotence": True,
-                "enable.gapless.guarantee": True,
-                "acks": "all",
-                "message.timeout.ms": 0,
-                "linger.ms": 0,
-                "retry.backoff.ms": 20,
-                "retry.backoff.max.ms": 200,
-                "compression.type": "lz4",
-                "delivery.report.only.error": True,
-                "queue.buffering.max.messages": 1_000_000,
-                "error_cb": self._on_error,
-            }
-        )
+        self._producer = KafkaProducer(common, self._failure, self._on_error)
         self._consumer = Consumer(
             common
             | {
@@ -132,7 +105,7 @@ class KafkaLog:
     # --- the port
 
     def fetch(self, max_records: int, wait_s: float = 0.1) -> Sequence[InputRecord]:
-        self._check()
+        self._failure.check()
         # `consume(n)` would wait until it has n: wait for the first, then take what is there.
         first = self._consumer.poll(wait_s)
         if first is None:
@@ -143,25 +116,10 @@ class KafkaLog:
         return records
 
     def append(self, topic: str, partition: int, key: bytes, value: bytes) -> None:
-        # A record that the client would refuse must not let those behind it pass: it is looked at before any is sent.
-        if len(key) + len(value) > MAX_RECORD_BYTES:
-            raise LogFailed(f"{topic}-{partition}: a record of {len(value)} bytes is too large for the log")
-        self._pending.setdefault((topic, partition), []).append({"value": value, "key": key})
+        self._producer.append(topic, partition, key, value)
 
     def flush(self) -> None:
-        # One burst for each partition: handed over one by one, the first goes out alone, and a busy broker gets several
-        # times as many requests.
-        for (topic, partition), records in self._pending.items():
-            try:
-                taken = self._producer.produce_batch(topic, records, partition, on_delivery=self._on_delivery)
-            except BufferError as error:
-                raise LogFailed(f"{topic}-{partition}: {error}") from None
-            if taken != len(records):
-                raise LogFailed(f"{topic}-{partition}: the client took {taken} of {len(records)} records")
-        self._pending.clear()
-        while self._producer.flush(1.0):
-            self._check()
-        self._check()
+        self._producer.flush()
 
     def commit(self, offsets: dict[int, int]) -> None:
         """Asynchronous: a commit that is lost, as in a rebalance, is asked for again with the next one.
@@ -188,20 +146,10 @@ class KafkaLog:
         return {p: end for (_, p), end in self._reader.offsets([(self._topic, p) for p in partitions], LATEST).items()}
 
     def tails(self, topics: Iterable[str], partitions: Sequence[int]) -> dict[tuple[str, int], list[bytes]]:
-        bounds = self._reader.bounds([(topic, partition) for topic in topics for partition in partitions])
-        tails: dict[tuple[str, int], list[bytes]] = {}
-        for message in self._reader.read(
-            {place: max(low, high - TAIL_RECORDS) for place, (low, high) in bounds.items()}, bounds
-        ):
-            tails.setdefault(place_of(message), []).append(message.value() or b"")
-        return tails
+        return self._reader.tails([(topic, partition) for topic in topics for partition in partitions])
 
     def snapshot_records(self, stage: str, partitions: Sequence[int]) -> Iterator[tuple[bytes, bytes]]:
-        bounds = self._reader.bounds(
-            [(SNAPSHOTS, p) for p in sorted({snapshot_partition(stage, p) for p in partitions})]
-        )
-        for message in self._reader.read({place: low for place, (low, _) in bounds.items()}, bounds):
-            yield message.key() or b"", message.value() or b""
+        return self._reader.snapshot_records(stage, partitions)
 
     # --- errors and answers
 
@@ -225,21 +173,12 @@ class KafkaLog:
             return False
         raise LogFailed(f"{message.topic()}-{message.partition()}: {error}")
 
-    def _on_delivery(self, error: KafkaError | None, message: Message) -> None:
-        if error is not None and self._failure is None:
-            self._failure = f"{message.topic()}-{message.partition()}: {error}"
-
     def _on_error(self, error: KafkaError) -> None:
         self._away = self._away or error.code() in (KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT)
-        if error.fatal() or (error.code() not in RETRIABLE and not error.retriable()):
-            self._failure = self._failure or str(error)
+        self._failure.on_error(error)
 
     def _on_statistics(self, statistics: str) -> None:
-        self._failure = self._failure or self._watch.problem(statistics)
-
-    def _check(self) -> None:
-        if self._failure is not None:
-            raise LogFailed(self._failure)
+        self._failure.add(self._watch.problem(statistics))
 
 
 def _input_record(message: Message) -> InputRecord:

@@ -1,13 +1,22 @@
-"""Reading what lies on the log, apart from a stage's own consuming: offsets, tails and snapshots. Commits nothing."""
+"""Reading what lies on the log, apart from a stage's own consuming: offsets, tails and snapshots. Commits nothing.
+
+`client_config` is what all clients of a stage's process have in common.
+"""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
+from schemas.topics import SNAPSHOTS
 from stage.partition import StageStopped
+from stage.published import place_on_edge
+from stage.snapshots import snapshot_partition
 
+TAIL_RECORDS = 500
+TAIL_GROWTH = 10  # times as many where the last ones have no place on their edge
 READ_TIMEOUT_S = 30.0
 ANSWER_S = 1.0
 RETRY_S = 0.02
@@ -45,6 +54,24 @@ class LogFailed(StageStopped):
     """The broker refused something for good. The process ends and starts again."""
 
 
+def client_config(bootstrap: str, client_id: str) -> dict[str, str | int | float | bool]:
+    return {
+        "bootstrap.servers": bootstrap,
+        "client.id": client_id,
+        "reconnect.backoff.ms": 50,
+        "reconnect.backoff.max.ms": 150,  # a broker that is back must not wait for its clients
+        # A broker that stood still is told by its controller that it is out, and tells its clients that there is none.
+        # They must then begin again with the addresses above; without this they would know no broker for ever.
+        "metadata.recovery.strategy": "rebootstrap",
+        # After that, with connections made on demand, it was seen to know its broker again and never to connect to it.
+        "enable.sparse.connections": False,
+        "topic.metadata.refresh.interval.ms": 5000,
+        "topic.metadata.refresh.fast.interval.ms": 100,
+        "socket.nagle.disable": True,
+        "log_level": 3,  # errors; librdkafka's warnings of each lost connection say nothing that isn't seen anyway
+    }
+
+
 class KafkaReader:
     """`common` is what every client of the process is configured with."""
 
@@ -68,6 +95,9 @@ class KafkaReader:
         """Of all in one request: asked one by one, hundreds of partitions would take a second."""
         found: dict[Place, int] = {}
         admin, deadline = AdminClient(self._common), time.monotonic() + READ_TIMEOUT_S
+        # A new client that doesn't know yet who leads the partitions now and then waits three seconds before it asks.
+        with suppress(KafkaException):
+            admin.list_topics(timeout=ANSWER_S)
         while waiting := {TopicPartition(*place): which for place in places if place not in found}:
             for asked, answer in admin.list_offsets(waiting, request_timeout=READ_TIMEOUT_S).items():
                 try:
@@ -77,6 +107,19 @@ class KafkaReader:
                         raise LogFailed(f"{asked.topic}-{asked.partition}: {error}") from None
                     time.sleep(RETRY_S)
         return found
+
+    def committed(self, group: str, topic: str, partitions: Sequence[int]) -> dict[int, int]:
+        """Partition → offset that the group has committed; 0 where there is none. Asked as a consumer that never joins:
+        librdkafka's admin client ends in a segmentation fault where the coordinator is just starting.
+        """
+        asker = Consumer(self._common | {"group.id": group, "enable.auto.commit": False})
+        try:
+            positions = asker.committed([TopicPartition(topic, partition) for partition in partitions], READ_TIMEOUT_S)
+        except KafkaException as error:
+            raise LogFailed(f"the offsets of {group}: {error}") from None
+        finally:
+            asker.close()
+        return {position.partition: max(position.offset, 0) for position in positions}
 
     def read(self, starts: dict[Place, int], bounds: dict[Place, tuple[int, int]]) -> Iterator[Message]:
         """All records from the starts up to the bounds, each partition's in order. The starts are offsets and not "the
@@ -90,6 +133,31 @@ class KafkaReader:
             yield from _read_until(reader, {place: high for place, (_, high) in bounds.items()})
         finally:
             reader.close()
+
+    def tails(self, places: Sequence[Place]) -> dict[Place, list[bytes]]:
+        """The last records of these partitions, from so far back that one with a place on its edge is among them."""
+        bounds = self.bounds(places)
+        found: dict[Place, list[bytes]] = {}
+        waiting, records = set(bounds), TAIL_RECORDS
+        while waiting:
+            starts = {place: max(bounds[place][0], bounds[place][1] - records) for place in waiting}
+            tails: dict[Place, list[bytes]] = {place: [] for place in waiting}
+            for message in self.read(starts, {place: bounds[place] for place in waiting}):
+                tails[place_of(message)].append(message.value() or b"")
+            found |= tails
+            waiting = {
+                place
+                for place, values in tails.items()
+                if starts[place] > bounds[place][0] and not any(map(place_on_edge, values))
+            }
+            records *= TAIL_GROWTH
+        return found
+
+    def snapshot_records(self, stage: str, partitions: Sequence[int]) -> Iterator[tuple[bytes, bytes]]:
+        """(key, value) of all records of `snapshots` that may concern these partitions, in log order."""
+        bounds = self.bounds([(SNAPSHOTS, p) for p in sorted({snapshot_partition(stage, p) for p in partitions})])
+        for message in self.read({place: low for place, (low, _) in bounds.items()}, bounds):
+            yield message.key() or b"", message.value() or b""
 
     def _consumer(self) -> Consumer:
         """A consumer of no group, for looking at what lies on the log. It commits nothing."""

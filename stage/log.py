@@ -41,7 +41,10 @@ class Log(Protocol):
         ...
 
     def tails(self, topics: Iterable[str], partitions: Sequence[int]) -> dict[tuple[str, int], list[bytes]]:
-        """The last records (up to some hundreds) of these partitions of other topics; none for an empty one."""
+        """The last records (some hundreds) of these partitions of other topics; none for an empty one.
+
+        They begin so far back that one with a place on its edge is among them, if the partition has any.
+        """
         ...
 
     def snapshot_records(self, stage: str, partitions: Sequence[int]) -> Iterable[tuple[bytes, bytes]]:

@@ -20,6 +20,7 @@ from schemas.reasons import Reason
 from schemas.records import DeadLetter, Source
 from schemas.signing import encode_bytes
 from schemas.topics import DEAD_LETTERS, PUBLIC_TOPICS
+from stage.published import LastPublished
 
 MAX_DEAD_LETTER_BYTES = 64 * 1024
 
@@ -44,14 +45,6 @@ class Emission(NamedTuple):
     key: bytes
     value: bytes
     edge_sequence: int
-
-
-class LastPublished(NamedTuple):
-    """The record with the highest edge sequence on a public output partition, as found at the start."""
-
-    edge_sequence: int
-    offset: int  # of the input record that caused it
-    value: bytes
 
 
 class Step(Protocol):
@@ -132,6 +125,12 @@ class StagePartition:
             self.partition, self.next_offset, self.time_ms, self._digest.hex(), self._marks, self._counters, core
         )
 
+    @property
+    def is_replaying(self) -> bool:
+        """True while what comes out lies on the log already."""
+        behind = (self._counters.get(edge, 0) < last.edge_sequence for edge, last in self._published.items())
+        return self.next_offset < self.emit_from or any(behind)
+
     # --- each record
 
     def feed(self, offset: int, log_time_ms: int, value: bytes | None) -> list[Emission]:
@@ -178,6 +177,11 @@ class StagePartition:
             where = f"{edge}, edge sequence {sequence}"
             raise LogRewritten(f"the record on {where} differs from what offset {self.offset} of the input gives")
         return sequence <= last.edge_sequence
+
+    def last_place(self, topic: str, partition: int) -> tuple[int, Source]:
+        """The edge's last sequence, and the last input: what a record says that takes no place of its own."""
+        source = Source(self.partition, self.offset, 0, encode_bytes(self._digest))
+        return self._counters.get(f"{topic}:{partition}", 0), source
 
     def is_repeat(self, edge: int, edge_sequence: int) -> bool:
         """True for a copy of what was taken already; takes the next one; raises `Gap` beyond it."""

@@ -5,6 +5,7 @@ import signal
 import time
 from collections.abc import Callable, Sequence
 from types import FrameType
+from typing import Any
 
 import structlog
 
@@ -13,6 +14,12 @@ from stage.partition import Core, StageStopped
 from stage.service import Cadence, StageService
 
 logger = structlog.get_logger()
+
+LOGFMT: list[Any] = [
+    structlog.processors.add_log_level,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+    structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"]),
+]
 
 
 def run_stage(
@@ -25,13 +32,7 @@ def run_stage(
     cadence: Cadence | None = None,
 ) -> int:
     """The process's exit status: 0 when told to stop, 1 when the stage had to stop by itself and said why."""
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"]),
-        ]
-    )
+    structlog.configure(processors=LOGFMT)
     core = make_core(0)
     log = KafkaLog(bootstrap_servers, core.stage, core.input_topic, member, session_timeout_ms)
     service = StageService(make_core, public_outputs, log, lambda: time.monotonic_ns() // 1_000_000, cadence)
@@ -43,10 +44,7 @@ def run_stage(
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
-    # Long-lived state is not garbage: what the start made is left out of the collector's rounds.
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
+    spare_the_start_from_collection()
     try:
         log.join(Membership(service.open, service.close, service.drop))
         while not stopping:
@@ -57,3 +55,10 @@ def run_stage(
         logger.error("stage stopped", stage=core.stage, member=member, why=str(stopped), kind=type(stopped).__name__)
         return 1
     return 0
+
+
+def spare_the_start_from_collection() -> None:
+    """Long-lived state is not garbage: what the start made is left out of the collector's rounds."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)

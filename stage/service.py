@@ -6,14 +6,13 @@ use the host's clock, and whether a commit or a snapshot is taken changes how lo
 
 from collections.abc import Callable, Sequence
 
-import msgspec
 import structlog
 from msgspec import Struct
 
-from schemas.records import Source
 from schemas.topics import PUBLIC_TOPICS
 from stage.log import InputRecord, Log
-from stage.partition import Core, LastPublished, LogRewritten, StagePartition, decode_state, encode_state
+from stage.partition import Core, LogRewritten, StagePartition, decode_state, encode_state
+from stage.published import LastPublished, last_published
 from stage.snapshots import CHUNK_BYTES, SLOTS, Snapshot, newest_snapshots, split_snapshot
 
 logger = structlog.get_logger()
@@ -26,13 +25,6 @@ class Cadence(Struct):
     snapshot_ms: int = 20_000
     snapshot_records: int = 20_000
     snapshot_chunk_bytes: int = CHUNK_BYTES
-
-
-class _Origin(Struct):
-    """What of a derived record says where it comes from."""
-
-    edge_sequence: int
-    source: Source
 
 
 class _Owned:
@@ -89,7 +81,7 @@ class StageService:
         ends = self._log.end_offsets(partitions)
         start: dict[int, int] = {}
         for partition in partitions:
-            last = {topic: _last_published(tails.get((topic, partition), [])) for topic in self._public_outputs}
+            last = {topic: last_published(tails.get((topic, partition), [])) for topic in self._public_outputs}
             published = {(topic, partition): record for topic, record in last.items() if record is not None}
             owned = self._restore(partition, snapshots.get(partition), committed[partition], ends[partition], published)
             self._owned[partition] = owned
@@ -194,16 +186,3 @@ class StageService:
         """Forgets partitions that were taken away: their state is somebody else's now."""
         for partition in partitions:
             self._owned.pop(partition, None)
-
-
-def _last_published(values: Sequence[bytes]) -> LastPublished | None:
-    """The record with the highest edge sequence: a late repeat may lie behind it."""
-    best: LastPublished | None = None
-    for value in values:
-        try:
-            origin = msgspec.json.decode(value, type=_Origin)
-        except msgspec.DecodeError:
-            continue  # a stranger wrote it: it is nothing that this stage published
-        if best is None or origin.edge_sequence > best.edge_sequence:
-            best = LastPublished(origin.edge_sequence, origin.source.offset, value)
-    return best

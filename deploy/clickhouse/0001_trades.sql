@@ -1,4 +1,7 @@
--- One row a fill, as on the topic `trades`. A copy that comes again is the same row, and a merge drops it.
+-- One row a trade, as on the topic `trades`.
+--
+-- In all tables log_partition and log_offset say where the record lies. With a retention (GLASSBOOK_RETENTION_DAYS_*) a
+-- table's old parts are dropped as a whole, never rewritten: a row may stay until its month has gone.
 CREATE TABLE IF NOT EXISTS trades
 (
     symbol LowCardinality(String),
@@ -17,9 +20,10 @@ CREATE TABLE IF NOT EXISTS trades
     maker_fee Decimal(38, 18),
     fee_asset LowCardinality(String),
     log_partition UInt32,
-    log_offset UInt64
+    log_offset UInt64,
+    INDEX log_places (log_partition, log_offset) TYPE minmax
 )
 ENGINE = ReplacingMergeTree
 PARTITION BY toYYYYMM(time)
 ORDER BY (symbol, sequence)
-SETTINGS non_replicated_deduplication_window = 10000;
+SETTINGS non_replicated_deduplication_window = 10000, ttl_only_drop_parts = 1, materialize_ttl_recalculate_only = 1;

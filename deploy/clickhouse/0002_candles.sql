@@ -16,12 +16,13 @@ CREATE TABLE IF NOT EXISTS candles
     first_sequence UInt64,
     last_sequence UInt64,
     log_partition UInt32,
-    log_offset UInt64
+    log_offset UInt64,
+    INDEX log_places (log_partition, log_offset) TYPE minmax
 )
 ENGINE = ReplacingMergeTree(last_sequence)
 PARTITION BY toYYYYMM(open_time)
 ORDER BY (symbol, interval, open_time)
-SETTINGS non_replicated_deduplication_window = 10000;
+SETTINGS non_replicated_deduplication_window = 10000, ttl_only_drop_parts = 1, materialize_ttl_recalculate_only = 1;
 
 -- The newest known state of each bucket that still forms (and of the last ones that did). Not a history.
 CREATE TABLE IF NOT EXISTS forming_candles
@@ -41,7 +42,8 @@ CREATE TABLE IF NOT EXISTS forming_candles
     first_sequence UInt64,
     last_sequence UInt64,
     log_partition UInt32,
-    log_offset UInt64
+    log_offset UInt64,
+    INDEX log_places (log_partition, log_offset) TYPE minmax
 )
 ENGINE = ReplacingMergeTree(last_sequence)
 ORDER BY (symbol, interval)

@@ -1,4 +1,5 @@
--- What happened to orders: one row an event of the journal (`ledger`), in the journal's order.
+-- What happened to orders: one row an event of the journal (`ledger`), in the journal's order. A refused new order has its
+-- command's id, as it would have had it as an order; a refused cancel or amend the id of the order that it was about.
 CREATE TABLE IF NOT EXISTS order_events
 (
     account String,
@@ -29,9 +30,10 @@ CREATE TABLE IF NOT EXISTS order_events
     entry_sequence UInt64, -- the account's entry in the journal
     event_index UInt16, -- within the entry
     log_partition UInt32,
-    log_offset UInt64
+    log_offset UInt64,
+    INDEX log_places (log_partition, log_offset) TYPE minmax
 )
 ENGINE = ReplacingMergeTree
 PARTITION BY toYYYYMM(time)
 ORDER BY (account, order_id, log_partition, log_offset, event_index)
-SETTINGS non_replicated_deduplication_window = 10000;
+SETTINGS non_replicated_deduplication_window = 10000, ttl_only_drop_parts = 1, materialize_ttl_recalculate_only = 1;

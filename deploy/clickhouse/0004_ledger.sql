@@ -9,16 +9,17 @@ CREATE TABLE IF NOT EXISTS postings
     asset LowCardinality(String),
     amount Decimal(38, 18),
     cause LowCardinality(String), -- the entry's events, by name, separated by commas
-    reference String, -- the order, trade, transfer or withdrawal that it is about
+    reference String, -- the order, transfer or withdrawal that the entry is about; several, separated by commas
     log_partition UInt32,
-    log_offset UInt64
+    log_offset UInt64,
+    INDEX log_places (log_partition, log_offset) TYPE minmax
 )
 ENGINE = ReplacingMergeTree
 PARTITION BY toYYYYMM(time)
 ORDER BY (account, entry_sequence, line)
-SETTINGS non_replicated_deduplication_window = 10000;
+SETTINGS non_replicated_deduplication_window = 10000, ttl_only_drop_parts = 1, materialize_ttl_recalculate_only = 1;
 
--- A market's terms by revision, as listed.
+-- A market's terms by revision, as listed. Every partition of `ledger` says them; the rows are from partition 0.
 CREATE TABLE IF NOT EXISTS markets
 (
     symbol LowCardinality(String),
@@ -40,7 +41,8 @@ CREATE TABLE IF NOT EXISTS markets
     partition UInt32,
     state LowCardinality(String),
     log_partition UInt32,
-    log_offset UInt64
+    log_offset UInt64,
+    INDEX log_places (log_partition, log_offset) TYPE minmax
 )
 ENGINE = ReplacingMergeTree
 ORDER BY (symbol, revision)

@@ -6,12 +6,13 @@ anybody's calls; an `Account` makes those of its owner, an `Operator` those of t
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Generic, TypeVar, cast
 from urllib.parse import quote, urlencode
 
 import msgspec
 
-from glassbook.client import answers
+from glassbook.client import answers, history
 from glassbook.client.keys import Key
 from glassbook.client.signer import Amount, SignedBatch, Signer, fresh_id, now_ms, sign_command
 from schemas.commands import (
@@ -29,6 +30,9 @@ from schemas.signing import account_of
 
 AnswerT = TypeVar("AnswerT", covariant=True)
 API = "/api/v1"
+
+Moment = int | datetime
+"""A time: milliseconds since 1970, or a datetime with its zone."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +82,45 @@ def book(symbol: str, levels: int | None = None) -> Call[answers.Book]:
 
 def price(symbol: str) -> Call[answers.Price]:
     return get(f"/markets/{quote(symbol, safe='')}/price", answers.Price)
+
+
+def candles(
+    symbol: str,
+    interval: str,
+    start: Moment | None = None,
+    end: Moment | None = None,
+    limit: int | None = None,
+    fill: bool = False,
+) -> Call[history.Candles]:
+    """Candles that open from `start` on and before `end`; the newest without `start`. `pages.candles` goes on."""
+    query = _range(start, end) | {"limit": limit, "fill": "true" if fill else None}
+    return get(f"/markets/{quote(symbol, safe='')}/candles", history.Candles, interval=interval, **query)
+
+
+def trades(
+    symbol: str,
+    after: int | None = None,
+    before: int | None = None,
+    start: Moment | None = None,
+    end: Moment | None = None,
+    limit: int | None = None,
+) -> Call[history.Trades]:
+    """A market's trades behind a sequence, before one, or within times; the newest without any of it."""
+    query = _range(start, end) | {"after": after, "before": before, "limit": limit}
+    return get(f"/markets/{quote(symbol, safe='')}/trades", history.Trades, **query)
+
+
+def _range(start: Moment | None, end: Moment | None) -> dict[str, Any]:
+    return {"from": _moment(start), "to": _moment(end)}
+
+
+def _moment(moment: Moment | None) -> int | None:
+    """Milliseconds since 1970."""
+    if not isinstance(moment, datetime):
+        return moment
+    if moment.tzinfo is None:
+        raise ValueError(f"{moment} has no time zone")
+    return round(moment.timestamp() * 1000)
 
 
 def quote_order(
@@ -166,6 +209,32 @@ class Account:
 
     def balances(self) -> Call[answers.Balances]:
         return get("/balances", answers.Balances, self.signer)
+
+    def trades(
+        self,
+        symbol: str | None = None,
+        after: str | None = None,
+        before: str | None = None,
+        start: Moment | None = None,
+        end: Moment | None = None,
+        limit: int | None = None,
+    ) -> Call[history.AccountTrades]:
+        """The account's own trades behind a cursor, before one, or within times; the newest without any of it."""
+        query = _range(start, end) | {"symbol": symbol, "after": after, "before": before, "limit": limit}
+        return get("/account/trades", history.AccountTrades, self.signer, **query)
+
+    def statement(
+        self,
+        asset: str | None = None,
+        after: str | None = None,
+        before: str | None = None,
+        start: Moment | None = None,
+        end: Moment | None = None,
+        limit: int | None = None,
+    ) -> Call[history.Statement]:
+        """Every posting onto the account's books; as with its trades."""
+        query = _range(start, end) | {"asset": asset, "after": after, "before": before, "limit": limit}
+        return get("/account/statement", history.Statement, self.signer, **query)
 
     def _send(
         self,

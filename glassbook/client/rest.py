@@ -8,6 +8,7 @@ A refusal is raised as `Refusal`, with the gateway's stable reason code. Nothing
 bytes can be sent again at any time and give the first one's result, but whether to is the caller's choice.
 """
 
+from collections.abc import AsyncIterator, Iterator
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -16,9 +17,12 @@ import msgspec
 
 from glassbook.client import answers, calls
 from glassbook.client.calls import Call
+from glassbook.client.pages import Pages
 from glassbook.errors import GlassbookError
 
 AnswerT = TypeVar("AnswerT")
+PageT = TypeVar("PageT")
+ItemT = TypeVar("ItemT")
 TIMEOUT_S = 40  # above the longest that a gateway waits for an outcome
 POSITION = "Glassbook-Position"
 READ_AFTER = "Glassbook-Read-After"
@@ -94,6 +98,14 @@ class Client:
             raise _unreachable(self._http.base_url, error) from error
         return self._positions.read(call, response)
 
+    def walk(self, pages: Pages[PageT, ItemT]) -> Iterator[ItemT]:
+        """Everything on the pages, in order; each page is asked for when it is reached."""
+        call: Call[PageT] | None = pages.first
+        while call is not None:
+            page = self.send(call)
+            yield from pages.items(page)
+            call = pages.next(page)
+
     def exchange(self) -> str:
         """The exchange's domain, which is part of everything that is signed."""
         return self.send(calls.markets()).exchange
@@ -123,6 +135,14 @@ class AsyncClient:
         except httpx.HTTPError as error:
             raise _unreachable(self._http.base_url, error) from error
         return self._positions.read(call, response)
+
+    async def walk(self, pages: Pages[PageT, ItemT]) -> AsyncIterator[ItemT]:
+        call: Call[PageT] | None = pages.first
+        while call is not None:
+            page = await self.send(call)
+            for item in pages.items(page):
+                yield item
+            call = pages.next(page)
 
     async def exchange(self) -> str:
         return (await self.send(calls.markets())).exchange

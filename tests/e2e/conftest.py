@@ -1,4 +1,4 @@
-"""A whole system, as `glassbook up` starts it, for the end-to-end tests of a session."""
+"""A whole system, as `glassbook up` starts it, for the end-to-end tests."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ from simulator.own_system import own_settings
 RunCommand = Callable[..., subprocess.CompletedProcess[str]]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """A running exchange with the default listing. Tests use a market of their own each."""
     cluster = Cluster(own_settings(tmp_path_factory.mktemp("exchange")))

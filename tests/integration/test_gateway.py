@@ -89,7 +89,7 @@ def system(start_cluster: StartCluster) -> Iterator[System]:
 def second_gateway(system: System) -> Iterator[str]:
     """Another gateway process beside the first."""
     settings = system.cluster.settings
-    port = settings.gateway_port - 1
+    port = settings.clickhouse_port - 1
     environment = os.environ | settings.environment() | {"GLASSBOOK_GATEWAY_PORT": str(port)}
     process = subprocess.Popen([sys.executable, "-P", "-m", "producers"], env=environment)
     try:

@@ -11,7 +11,8 @@ import stage.service
 import stage.snapshots
 from schemas.records import Source
 from stage.log import InputRecord, Log
-from stage.partition import Emission, LastPublished, PartitionState, StagePartition
+from stage.partition import Emission, PartitionState, StagePartition
+from stage.published import LastPublished
 from stage.service import StageService
 
 
@@ -159,4 +160,4 @@ def last_record_by_place(monkeypatch: pytest.MonkeyPatch) -> None:
         origin = msgspec.json.decode(values[-1], type=_Origin)
         return LastPublished(origin.edge_sequence, origin.source.offset, values[-1])
 
-    monkeypatch.setattr(stage.service, "_last_published", last_published)
+    monkeypatch.setattr(stage.service, "last_published", last_published)

@@ -22,8 +22,10 @@ from producers.history import FoundOrder, replay
 from producers.intake import Batch
 from producers.limits import Rates
 from producers.orders import Order, order_of_command
-from producers.projections import LedgerProjection, MarketProjection
+from producers.projections import CandlesProjection, LedgerProjection, MarketProjection
 from producers.reads import read_message
+from producers.recent_market import RecentCandles, RecentTrades
+from producers.stored_past import StoredPast
 from producers.view import Bounds, View
 from producers.waiting import Waiting
 from schemas.codec import decode_accounts, ledger_decoder
@@ -35,6 +37,7 @@ from schemas.refusal import Refused
 from schemas.signing import BATCH_PREFIX, encode_bytes, merkle_tree
 from stage.snapshots import newest_snapshots
 from tests.exchange import EXCHANGE, Exchange, Signer
+from tests.unit.memory_history import MemoryStore, MemoryStretches
 
 ResultT = TypeVar("ResultT")
 RATES = Rates(account=100_000, address=100_000)
@@ -90,6 +93,9 @@ class MemoryPast:
                 replay(order, record)
         return order
 
+    async def partial(self, account: str, order_id: str, found: FoundOrder, terms: Terms | None) -> Order | None:
+        return None
+
     async def page(self, partition: int, account: str, after: int, limit: int, position: int) -> Page:
         values, last = [], after
         for record in self.exchange.read("ledger", partition, ledger_decoder()):
@@ -112,6 +118,8 @@ class GatewayWorld:
         rates: Rates = RATES,
         bounds: Bounds | None = None,
         max_entries: int = 1000,
+        max_trades: int = 1000,
+        max_candles: int = 1000,
         restored: bool = False,
         **genesis: Any,
     ) -> None:
@@ -120,17 +128,21 @@ class GatewayWorld:
         self.health = Health()
         self.view, self.market, self.waiting = View(bounds), MarketData(), Waiting()
         self.entries = RecentEntries(max_entries)
+        self.trades, self.candles = RecentTrades(max_trades), RecentCandles(max_candles)
         self.log, self.past = MemoryCommands(self.exchange), MemoryPast(self.exchange)
+        self.store, self.stretches = MemoryStore(self.exchange), MemoryStretches(self.exchange)
         self.log.after_append = self.settle
         self.gateway = Gateway(
-            log=self.log, past=self.past, view=self.view, market=self.market, entries=self.entries,
-            waiting=self.waiting, health=self.health, limits=GatewayLimits(rates=rates),
+            log=self.log, past=self.past, stored_past=StoredPast(self.store, self.past), store=self.store,
+            stretches=self.stretches, view=self.view, market=self.market, trades=self.trades, candles=self.candles,
+            entries=self.entries, waiting=self.waiting, health=self.health, limits=GatewayLimits(rates=rates),
             now_ms=lambda: self.exchange.cluster.now_ms, now=lambda: self.seconds,
         )  # fmt: skip
         self.app = build_app(self.gateway)
         self.projections: list[tuple[Projection, int]] = [
             (LedgerProjection(self.view, self.entries, self.waiting, self.health), self.exchange.account_partitions),
-            (MarketProjection(self.market), self.exchange.order_partitions),
+            (MarketProjection(self.market, self.trades), self.exchange.order_partitions),
+            (CandlesProjection(self.candles), self.exchange.order_partitions),
         ]
         self.positions: dict[tuple[str, int], int] = {}
         if restored:
@@ -155,8 +167,8 @@ class GatewayWorld:
             for topic in projection.topics:
                 for partition in range(partitions):
                     values = self.exchange.cluster.values(topic, partition)
-                    for value in values[self.positions.get((topic, partition), 0) :]:
-                        projection.apply(topic, partition, value)
+                    for offset in range(self.positions.get((topic, partition), 0), len(values)):
+                        projection.apply(topic, partition, offset, values[offset])
                     self.positions[topic, partition] = len(values)
 
     def _restore(self) -> None:
@@ -168,10 +180,21 @@ class GatewayWorld:
             for record in stored
         ]
         for projection, partitions in self.projections:
-            snapshots = newest_snapshots(records, projection.stage)
-            for partition in range(partitions):
-                self.positions |= projection.restore(partition, snapshots.get(partition))
-            projection.restored()
+            places = {(topic, p): 0 for topic in projection.topics for p in range(partitions)}
+            if projection.stage is None:
+                places = {place: self._since(place, projection.since_ms[place[0]]) for place in places}
+            else:
+                snapshots = newest_snapshots(records, projection.stage)
+                for partition in range(partitions):
+                    places |= projection.restore(partition, snapshots.get(partition))
+            self.positions |= places
+            projection.restored(places, self.exchange.cluster.now_ms)
+
+    def _since(self, place: tuple[str, int], since_ms: int) -> int:
+        """The first offset of the last so many milliseconds."""
+        first_ms = self.exchange.cluster.now_ms - since_ms
+        records = self.exchange.cluster.records[place]
+        return next((i for i, record in enumerate(records) if record.log_time_ms >= first_ms), len(records))
 
     # --- requests
 

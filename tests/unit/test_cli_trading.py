@@ -83,6 +83,10 @@ def test_a_key_is_made_listed_and_shown(run, tmp_path):
         ("cancel 1-1 --symbol A-USD", "--symbol goes with --all"),
         ("amend --quantity 1", "say which: an order id or --client-order-id"),
         ("balances", "no answer from the gateway on http://127.0.0.1:1"),
+        ("candles A-USD --from yesterday", "'yesterday' is no time such as 2026-01-31 or 2026-01-31T09:30"),
+        ("trades A-USD --to 2026-13-01", "'2026-13-01' is no time"),
+        ("statement --from 1e9", "'1e9' is no time"),
+        ("fills", "no answer from the gateway on http://127.0.0.1:1"),
         ("replay none.csv --symbol A-USD", "none.csv can't be read: No such file"),
     ],
 )
@@ -93,7 +97,10 @@ def test_a_mistake_is_one_line(run, arguments, said):
     assert "\n" not in str(failed.exception)
 
 
-@pytest.mark.parametrize(("arguments", "code"), [("order", 2), ("order buy", 2), ("keys new --kind rsa", 2)])
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [("order", 2), ("order buy", 2), ("keys new --kind rsa", 2), ("candles A-USD --interval 2m", 2), ("fills -n 0", 2)],
+)
 def test_wrong_usage(run, arguments, code):
     assert run(*arguments.split()).exit_code == code
 

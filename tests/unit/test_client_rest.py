@@ -2,19 +2,20 @@
 
 import asyncio
 import json
+from datetime import UTC, datetime
 from typing import Any, get_type_hints
 
 import httpx
 import msgspec
 import pytest
 
-from glassbook.client import answers, calls
+from glassbook.client import answers, calls, history, pages
 from glassbook.client.calls import Account, Operator
 from glassbook.client.rest import AsyncClient, Client, Refusal, Unreachable
 from glassbook.client.signer import Signer
 from glassbook.client.vectors.material import EXCHANGE, KEYS, TIME_MS
 from producers import answers as made
-from producers import books, orders, problems
+from producers import books, history_answers, orders, problems
 from producers.app import ROUTES
 from schemas.authority import open_signed
 from schemas.records import MerklePath, SignedCommand
@@ -75,6 +76,10 @@ def every_call(me: Account) -> list[calls.Call[Any]]:
         me.open_orders("AMZN-USD", after="1-2", limit=10),
         me.executions(after=5, limit=10),
         me.balances(),
+        calls.candles("AMZN-USD", "1m", 5, datetime(2026, 1, 31, tzinfo=UTC), limit=10, fill=True),
+        calls.trades("AMZN-USD", after=5, limit=10),
+        me.trades("AMZN-USD", before="5-0"),
+        me.statement("USD", after="0-0", start=1, end=2, limit=10),
         operator.register(KEYS["bob"].public),
         operator.deposit(KEYS["bob"].account, "USD", "5"),
         operator.settle_withdrawal(KEYS["bob"].account, "1-2", paid=True),
@@ -204,6 +209,14 @@ def test_the_same_calls_for_asyncio(me):
         (answers.Quote, books.Quote),
         (answers.Price, made.PriceAnswer),
         (answers.ServerTime, made.TimeAnswer),
+        (history.Candle, history_answers.CandleAnswer),
+        (history.Candles, history_answers.CandlesAnswer),
+        (history.Trade, history_answers.TradeAnswer),
+        (history.Trades, history_answers.TradesAnswer),
+        (history.AccountTrade, history_answers.AccountTrade),
+        (history.AccountTrades, history_answers.AccountTradesAnswer),
+        (history.StatementLine, history_answers.StatementLine),
+        (history.Statement, history_answers.StatementAnswer),
     ],
 )
 def test_what_the_gateway_makes_is_what_the_client_reads(mine, theirs):
@@ -218,6 +231,60 @@ def test_what_the_gateway_makes_is_what_the_client_reads(mine, theirs):
         text = str(get_type_hints(mine)[name])
         if "None" in str(get_type_hints(theirs)[name]):
             assert "None" in text, name
+
+
+# --- page by page
+
+
+class Market:
+    """Answers with pages of three trades out of `count`."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self.asked: list[str] = []
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.asked.append(request.url.raw_path.decode())
+        after = int(request.url.params["after"])
+        page = list(range(after + 1, min(after + 3, self.count) + 1))
+        trade = dict.fromkeys((field.name for field in msgspec.structs.fields(history.Trade)), "") | {"time_ms": 1}
+        more = bool(page) and page[-1] < self.count
+        body = {"symbol": "A-B", "trades": [trade | {"sequence": one} for one in page], "more": more, "expired": False}
+        return httpx.Response(200, json=body)
+
+
+@pytest.mark.parametrize("count, asked", [(0, 1), (3, 1), (4, 2), (7, 3)])
+def test_all_pages_are_walked_in_order(count, asked):
+    market = Market(count)
+    client = Client("http://gateway", httpx.MockTransport(market))
+    assert [trade.sequence for trade in client.walk(pages.trades("A-B"))] == list(range(1, count + 1))
+    assert len(market.asked) == asked
+    assert market.asked[0] == "/api/v1/markets/A-B/trades?after=0&limit=1000"
+
+    async def walk() -> list[int]:
+        async with AsyncClient("http://gateway", httpx.MockTransport(Market(count))) as other:
+            return [trade.sequence async for trade in other.walk(pages.trades("A-B"))]
+
+    assert asyncio.run(walk()) == list(range(1, count + 1))
+
+
+def test_what_is_asked_for_the_next_page(me):
+    fields = {field.name: 0 for field in msgspec.structs.fields(history.Candle)}
+    candle = history.Candle(**(fields | {"open_time_ms": 60_000}))  # type: ignore[arg-type]
+    walked = pages.candles("A-B", "1m", start=5, end=10**9, fill=True)
+    assert walked.first.target == "/api/v1/markets/A-B/candles?interval=1m&from=5&to=1000000000&limit=1000&fill=true"
+    following = walked.next(history.Candles("A-B", "1m", [candle], True, False, 9))
+    assert following is not None
+    assert "from=60001&to=1000000000" in following.target
+    assert walked.next(history.Candles("A-B", "1m", [candle], False, False, 9)) is None
+    assert walked.next(history.Candles("A-B", "1m", [], True, False, 9)) is None
+    statement = pages.statement(me, "USD", start=datetime(2026, 1, 31, tzinfo=UTC))
+    assert statement.first.target == (
+        "/api/v1/account/statement?from=1769817600000&asset=USD&after=0-0&limit=1000"
+    )  # fmt: skip
+    assert statement.first.reader is me.signer
+    with pytest.raises(ValueError, match="has no time zone"):
+        pages.account_trades(me, start=datetime(2026, 1, 31))
 
 
 def test_the_problem_is_the_gateways():

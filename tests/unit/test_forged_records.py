@@ -9,7 +9,8 @@ from schemas.codec import encode
 from schemas.journal import OrderRested
 from schemas.reasons import Reason
 from simulator.memory_log import MemoryLog
-from stage.partition import Gap, LastPublished, LogRewritten, StagePartition
+from stage.partition import Gap, LogRewritten, StagePartition
+from stage.published import LastPublished
 from tests.exchange import Exchange, Signer
 
 

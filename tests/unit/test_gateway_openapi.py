@@ -12,7 +12,8 @@ from producers.app import ROUTES
 from producers.command_routes import BATCH_KINDS
 from producers.examples import EXCHANGE, OPERATOR, examples, key_text
 from producers.intake import take_batch, take_command
-from producers.openapi import OPERATIONS, describe
+from producers.openapi import describe
+from producers.operations import OPERATIONS
 from schemas.commands import Command
 from tests.unit.gateway_world import GatewayWorld
 

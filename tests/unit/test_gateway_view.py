@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from producers.executions import RecentEntries
+from producers.executions import Entry, RecentEntries
 from producers.health import Freshness, Health, Part
 from producers.view import Bounds, Gap, View
 from producers.waiting import Waiting
@@ -49,10 +49,10 @@ def test_memory_is_bounded_whatever_was():
     for partition, record in records(exchange):
         view.apply(partition, record)
         if hasattr(record, "account"):
-            entries.add(partition, record.edge_sequence, record.account, b"")
+            entries.add(partition, 0, record.account, Entry(record.edge_sequence, record.sequence, b""))
     account = view.accounts[me.account]
     assert (len(view.orders), len(view.results), len(account.client_ids), len(account.open_orders)) == (5, 7, 5, 0)
-    assert sum(len(kept) for kept in entries._by_account.values()) == len(entries._order) == 11
+    assert len(entries) == 11
 
 
 def test_every_gateway_knows_a_refused_order_by_its_client_order_id():
@@ -70,7 +70,7 @@ def test_every_gateway_knows_a_refused_order_by_its_client_order_id():
 def test_pages_from_memory_know_where_memory_ends():
     entries = RecentEntries(3)
     for sequence in range(1, 6):
-        entries.add(0, sequence, "a" if sequence % 2 else "b", b"%d" % sequence)
+        entries.add(0, sequence - 1, "a" if sequence % 2 else "b", Entry(sequence, 0, b"%d" % sequence))
     assert entries.page(0, "a", 1, 10, 5) is None
     page = entries.page(0, "a", 2, 1, 5)
     assert page is not None

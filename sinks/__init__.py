@@ -1,0 +1,1 @@
+"""History: what the topics say, as rows in ClickHouse."""

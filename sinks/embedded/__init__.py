@@ -1,0 +1,1 @@
+"""ClickHouse's engine in one process, behind ClickHouse's own HTTP interface."""
