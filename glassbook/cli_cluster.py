@@ -19,6 +19,7 @@ from glassbook.errors import GlassbookError
 from glassbook.settings import Settings, read_settings
 from glassbook.status import SystemStatus, system_status
 from glassbook.supervision import Supervisor
+from glassbook.tables import print_table
 from glassbook.welcome import welcome
 
 POLL_S = 0.25
@@ -181,7 +182,7 @@ def _print_status(state: SystemStatus, settings: Settings) -> None:
         alive = "[green]yes[/green]" if process.alive else f"[red]{process.state.lower()}[/red]"
         uptime = f"{process.uptime_s // 3600}:{process.uptime_s // 60 % 60:02}:{process.uptime_s % 60:02}"
         processes.add_row(process.name, alive, str(process.pid or ""), uptime, str(process.restarts))
-    console.print(processes)
+    print_table(processes)
     if state.kafka_error:
         console.print(f"\n[red]Kafka on {settings.bootstrap_servers} does not answer:[/red] {state.kafka_error}")
         return
@@ -191,7 +192,7 @@ def _print_status(state: SystemStatus, settings: Settings) -> None:
             last = str(p.committed - 1) if p.committed > 0 else "-"
             stages.add_row(stage, p.topic, str(p.partition), p.owner or "[red]none[/red]", last, str(p.end), str(p.lag))
     console.print()
-    console.print(stages)
+    print_table(stages)
     notes = dict.fromkeys(
         f"{s} {p.topic}: {p.note}" for s, positions in state.groups.items() for p in positions if p.note
     )

@@ -11,7 +11,6 @@ from typing import Annotated, TypeVar
 import msgspec
 import typer
 from msgspec import Struct
-from rich.console import Console
 from rich.table import Table
 
 from glassbook.client import calls, history, pages
@@ -20,6 +19,7 @@ from glassbook.client.pages import Pages
 from glassbook.client.rest import Client
 from glassbook.errors import GlassbookError
 from glassbook.key_folder import DEFAULT_NAME
+from glassbook.tables import print_table
 from glassbook.trading_session import session
 from schemas.candles import Interval
 
@@ -236,7 +236,7 @@ def show(columns: Sequence[str], rows: Sequence[Sequence[str]], nothing: str) ->
         table.add_column(name, justify="right" if numeric else "left")
     for row in rows:
         table.add_row(*row)
-    Console().print(table)
+    print_table(table)
 
 
 def when(time_ms: int) -> str:

@@ -3,7 +3,6 @@
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from glassbook.client import answers
@@ -11,6 +10,7 @@ from glassbook.errors import GlassbookError
 from glassbook.key_folder import DEFAULT_NAME, own_keys
 from glassbook.operator import OperatorFolder
 from glassbook.settings import read_settings
+from glassbook.tables import print_table
 from glassbook.trading_session import session
 
 REGISTER_HELP = """Open an account for a key.
@@ -119,16 +119,15 @@ def settle(
 def balances(key: KeyOption = DEFAULT_NAME) -> None:
     with session(key) as at:
         found = at.client.send(at.account().balances())
-    console = Console()
     if found.balances:
-        console.print(balance_table(found.balances))
+        print_table(balance_table(found.balances))
     else:
         typer.echo("nothing yet: `glassbook deposit` books something")
     if found.withdrawals:
         waiting = Table("withdrawal", "asset", "amount", "to", title="waiting for settlement", header_style="bold")
         for one in found.withdrawals:
             waiting.add_row(one.withdrawal_id, one.asset, one.amount, one.destination)
-        console.print(waiting)
+        print_table(waiting)
 
 
 def balance_table(found: list[answers.Balance]) -> Table:

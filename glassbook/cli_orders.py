@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 import msgspec
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from glassbook.client import answers, calls
@@ -15,6 +14,7 @@ from glassbook.client.calls import Account
 from glassbook.client.signer import DEFAULT_WINDOW_MS
 from glassbook.errors import GlassbookError
 from glassbook.key_folder import DEFAULT_NAME
+from glassbook.tables import print_table
 from glassbook.trading_session import session
 from schemas.commands import MAX_WINDOW_MS, NewOrder, SelfTrade, Side, TimeInForce
 from schemas.market import decimals_of
@@ -274,7 +274,7 @@ def orders(
             if after is None:
                 break
     if table.row_count:
-        Console().print(table)
+        print_table(table)
     else:
         typer.echo("no open orders")
 
@@ -295,7 +295,7 @@ def book(
     table.add_section()
     for price, quantity in found.bids:
         table.add_row(quantity, f"[green]{Decimal(price):.{decimals}f}[/green]", "")
-    Console().print(table)
+    print_table(table)
 
 
 def executions(

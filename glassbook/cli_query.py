@@ -14,14 +14,15 @@ from rich.text import Text
 
 from glassbook.clickhouse import Access, access
 from glassbook.errors import GlassbookError
+from glassbook.report_questions import defaults
 from glassbook.settings import read_settings
+from glassbook.tables import print_table
 
 TABLE = "table"
 # Names, types, then a row a line, every value as text.
 ROWS = "JSONCompactStringsEachRowWithNamesAndTypes"
 MOST_ROWS = 1_000
 HELD_BACK = 1 << 16  # of what comes: an error's text is shorter
-UNLIMITED_WIDTH = 10_000
 STDIN = "-"
 HELP = """Ask ClickHouse, and print a table.
 
@@ -33,7 +34,9 @@ Examples:
 
     glassbook query --param symbol=BTC-USDT "SELECT max(price) FROM trades WHERE symbol = {symbol:String}"
 
-    glassbook query - < question.sql
+    glassbook query - --param symbol=BTC-USDT < deploy/queries/vwap.sql
+
+A parameter that isn't given has the default that the SQL's leading comment says: -- :symbol = ''
 
 It asks the embedded ClickHouse of the exchange, or the server that CLICKHOUSE_URL names. Quote the SQL in single quotes
 if your shell would make something of it.
@@ -58,11 +61,14 @@ def query(
     text = sys.stdin.read() if sql == STDIN else sql
     if not text.strip():
         raise GlassbookError('there is nothing to ask: glassbook query "SELECT ..."')
-    parameters = {"default_format": ROWS if form == TABLE else form}
+    values = defaults(text)
     for item in param or ():
         name, equals, value = item.partition("=")
         if not name or not equals:
             raise GlassbookError(f"--param {item} is not NAME=VALUE")
+        values[name] = value
+    parameters = {"default_format": ROWS if form == TABLE else form}
+    for name, value in values.items():
         parameters[f"param_{name}"] = value.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n")
     place = access(read_settings())
     try:
@@ -117,17 +123,14 @@ def _print_table(lines: Iterator[str]) -> None:
     table = Table(box=None, header_style="bold")
     for name, kind in zip(names, types, strict=True):
         # Names and values are anybody's text: none of it is markup.
-        table.add_column(Text(name), justify="right" if _RIGHT.match(kind) else "left", overflow="fold")
+        table.add_column(Text(name), justify="right" if _RIGHT.match(kind) else "left")
     shown = 0
     for line in lines:
         if shown == MOST_ROWS:
             break
         table.add_row(*(Text("NULL", style="dim") if value is None else Text(value) for value in json.loads(line)))
         shown += 1
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = UNLIMITED_WIDTH
-    console.print(table)
+    print_table(table)
     more = f"the first {shown} rows; --format gives all" if shown == MOST_ROWS else f"{shown} row{'s' * (shown != 1)}"
     Console(stderr=True, highlight=False).print(f"[dim]{more}[/dim]")
 

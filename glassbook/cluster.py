@@ -51,7 +51,7 @@ class Stage:
     group: str | None = None
     inputs: tuple[str, ...] = ()
     stop_s: int = 15
-    awaited: bool = True  # at a start, until its group has read all there is
+    trading: bool = True  # a start waits until its group has read all there is; the others are started behind it
 
 
 STAGES: tuple[Stage, ...] = (
@@ -60,8 +60,8 @@ STAGES: tuple[Stage, ...] = (
     Stage("matcher", "matcher", group="matcher", inputs=("orders",)),
     Stage("clock", "clock"),
     # Trading waits neither for candles nor for history: the sinks may have hours to catch up, or a server that is away.
-    Stage("candle_agg", "candle_agg", group="candle_agg", inputs=("trades",), awaited=False),
-    Stage("sinks", "sinks", group="sinks", inputs=("trades", "candles", "ledger", "alerts"), stop_s=60, awaited=False),
+    Stage("candle_agg", "candle_agg", group="candle_agg", inputs=("trades",), trading=False),
+    Stage("sinks", "sinks", group="sinks", inputs=("trades", "candles", "ledger", "alerts"), stop_s=60, trading=False),
     Stage(GATEWAY, "producers"),
 )
 
@@ -99,6 +99,10 @@ class Cluster:
     def clickhouse(self) -> Stage | None:
         return next((stage for stage in self.stages if stage.name == CLICKHOUSE), None)
 
+    @property
+    def _behind_trading(self) -> list[str]:
+        return [stage.name for stage in self.stages if not stage.trading]
+
     def steps(self) -> Iterator[tuple[str, Callable[[Say], None]]]:
         yield "data folder, ports, disk", self._check
         if not kafka_dist.is_fetched(self.settings.cache_dir):
@@ -116,6 +120,8 @@ class Cluster:
             yield "stages", self._start_stages
         if self.gateway:
             yield "gateway", self._start_gateway
+        if self._behind_trading:
+            yield "candles and history", self._start_history
 
     def start(self) -> None:
         """All steps without a display; stops again what it began if one fails."""
@@ -186,10 +192,13 @@ class Cluster:
         gateway = programs.pop(GATEWAY, None)
         if clickhouse := programs.pop(CLICKHOUSE, None):
             found.append(Group(CLICKHOUSE, 300, (clickhouse,)))
+        history = [programs.pop(name) for name in self._behind_trading]
         if programs:
             found.append(Group("stages", 500, tuple(programs.values())))
         if gateway:
             found.append(Group("gateway", 900, (gateway,)))
+        if history:
+            found.append(Group("history", 950, tuple(history)))
         return found
 
     def _topics(self, say: Say) -> None:
@@ -208,9 +217,10 @@ class Cluster:
         say(str(address))
 
     def _start_stages(self, say: Say) -> None:
-        if all(stage.name in (GATEWAY, CLICKHOUSE) for stage in self.stages):
+        names = [stage.name for stage in self.stages if stage.trading and stage.name not in (GATEWAY, CLICKHOUSE)]
+        if not names:
             return
-        inputs = {stage.group: stage.inputs for stage in self.stages if stage.group and stage.awaited}
+        inputs = {stage.group: stage.inputs for stage in self.stages if stage.group and stage.trading}
         bootstrap = self.settings.bootstrap_servers
         # A static member of the last run is still there for a session time-out; it must not pass for the new one.
         former = groups.members(bootstrap, list(inputs))
@@ -218,12 +228,16 @@ class Cluster:
         self._until(STAGES_START_S, lambda: groups.unready_groups(bootstrap, inputs, former), "the stages", None)
         ends = groups.ends(bootstrap, inputs)
         self._until(STAGES_START_S, lambda: groups.behind(bootstrap, inputs, ends), "the stages", None)
-        say(", ".join(stage.name for stage in self.stages if stage.name not in (GATEWAY, CLICKHOUSE)))
+        say(", ".join(names))
 
     def _start_gateway(self, say: Say) -> None:
         self.supervisor.start_group("gateway")
         self._until(STAGES_START_S, self._gateway_unready, "the gateway", GATEWAY)
         say(self.settings.gateway_url)
+
+    def _start_history(self, say: Say) -> None:
+        self.supervisor.start_group("history")
+        say(", ".join(self._behind_trading))
 
     def _gateway_unready(self) -> str:
         return unanswered(f"{self.settings.gateway_url}/readyz")

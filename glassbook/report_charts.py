@@ -32,7 +32,7 @@ def candles_chart(candles: Candles) -> go.Figure:
     figure.update_layout(height=CANDLES_HEIGHT, showlegend=False, hovermode="x unified", bargap=0.1)
     figure.update_xaxes(rangeslider_visible=False)
     base, _, quote = candles.symbol.partition("-")
-    figure.update_yaxes(title_text=f"price, {quote}", row=1, col=1)
+    figure.update_yaxes(title_text=f"price, {quote}", tickformat=",", row=1, col=1)
     figure.update_yaxes(title_text=f"volume, {base}", row=2, col=1)
     return figure
 

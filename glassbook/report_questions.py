@@ -6,6 +6,7 @@ a parameter with its default. The SQL takes it as ClickHouse's own `{name:Type}`
 
 import re
 from collections.abc import Mapping
+from itertools import takewhile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -66,6 +67,13 @@ def read_question(path: Path) -> Question:
     if asked != told:
         raise GlassbookError(f"{path}: its SQL and its comment differ in parameters: {', '.join(sorted(asked ^ told))}")
     return Question(path.stem, text, " ".join(notes), tuple(parameters), sql)
+
+
+def defaults(sql: str) -> dict[str, str]:
+    """What anybody's SQL says of its parameters in its leading comment: name → default."""
+    comment = takewhile(lambda line: line.startswith("--"), sql.splitlines())
+    found = filter(None, (_PARAMETER.match(line.removeprefix("--").strip()) for line in comment))
+    return {parameter["name"]: parameter["default"] for parameter in found}
 
 
 def _parameter(path: Path, line: str) -> tuple[str, str, str]:

@@ -187,6 +187,7 @@ def _settle_down(cluster: Cluster) -> None:
                 raise TimeoutError(f"the stages don't come to rest: {behind}")
             time.sleep(0.1)
         quiet = ends == groups.ends(bootstrap, inputs)
+    cluster.supervisor.stop_group("history")
     cluster.supervisor.stop_group("stages")
 
 

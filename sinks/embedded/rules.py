@@ -53,10 +53,12 @@ SYSTEM_TABLES = {
     "table_functions", "tables", "time_zones", "view_refreshes", "zeros", "zeros_mt",
 }  # fmt: skip
 
-# Settings of answers and arithmetic, by the beginning of their names or in full.
+# Settings of answers and arithmetic, by the beginning of their names or in full. Those of inserts mean nothing to who
+# may only read, and drivers send them with each question.
 SETTING_PREFIXES = (
-    "cast_", "date_time_", "format_", "input_format_", "join_", "optimize_", "output_format_", "use_query_c",
-    "use_skip_ind", "use_index_for", "distinct_over", "group_by_", "type_json_",
+    "async_insert", "cast_", "date_time_", "format_", "input_format_", "insert_", "join_", "optimize_",
+    "output_format_", "use_query_c", "use_skip_ind", "use_index_for", "distinct_over", "group_by_", "type_json_",
+    "wait_for_async_insert",
 )  # fmt: skip
 _NOT_THOUGH = re.compile("schema|template|path|file|url|secret|director|confluent|disk")
 SETTINGS = {
@@ -70,7 +72,7 @@ SETTINGS = {
     "formatdatetime_f_prints_single_zero", "formatdatetime_parsedatetime_m_is_month_name",
     "http_headers_progress_interval_ms", "http_max_field_value_size", "http_response_buffer_size",
     "http_wait_end_of_query", "http_write_exception_in_output_format", "http_zlib_compression_level",
-    "insert_null_as_default", "join_use_nulls", "limit", "log_queries", "low_cardinality_allow_in_native_format",
+    "join_use_nulls", "limit", "log_queries", "low_cardinality_allow_in_native_format",
     "max_block_size", "max_bytes_in_join", "max_bytes_to_read", "max_rows_in_join", "max_rows_to_group_by",
     "max_rows_to_read", "network_compression_method", "network_zstd_compression_level", "offset",
     "prefer_column_name_to_alias", "read_overflow_mode", "receive_timeout", "result_overflow_mode",

@@ -48,6 +48,8 @@ def test_other_formats_and_ways_to_ask(embedded: EmbeddedClickHouse) -> None:
     assert run(settings, "-f", "TSV", "-", stdin="SELECT 1\n+ 1").stdout == b"2\n"
     by_name = run(settings, "-f", "TSV", "-p", "a=x\ty", "-p", "b=2", "SELECT {a:String}, {b:UInt8}")
     assert by_name.stdout == b"x\\ty\t2\n"
+    question = "-- Which?\n--\n-- :a = 'x'\n-- :b = 1    how many\nSELECT {a:String}, {b:UInt8}"
+    assert run(settings, "-f", "TSV", "-p", "b=2", "-", stdin=question).stdout == b"x\t2\n"
     million = run(settings, "-f", "TSV", "SELECT number FROM numbers(1000000)").stdout
     assert million.count(b"\n") == 1_000_000 and million.endswith(b"999999\n")
 

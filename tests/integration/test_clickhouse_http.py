@@ -123,12 +123,13 @@ def test_errors_of_the_request(embedded: EmbeddedClickHouse) -> None:
 def test_who_asks(embedded: EmbeddedClickHouse) -> None:
     assert curl(f"{embedded.url}/?user=default&password=", "-d", "SELECT currentUser()") == b"default\n"
     assert curl("-u", "default:", embedded.url, "-d", "SELECT 1") == b"1\n"
+    assert curl("-u", "default:any", embedded.url, "-d", "SELECT 1") == b"1\n"
     assert curl("-H", "X-ClickHouse-User: default", embedded.url, "-d", "SELECT 1") == b"1\n"
     wrong = [
-        {"params": {"user": "default", "password": "x"}},
         {"params": {"user": "writer"}},
+        {"params": {"user": "writer", "password": "x"}},
         {"auth": ("sink", "")},
-        {"headers": {"X-ClickHouse-User": "default", "X-ClickHouse-Key": "x"}},
+        {"headers": {"X-ClickHouse-User": "sink", "X-ClickHouse-Key": "x"}},
         {"headers": {"Authorization": "Bearer x.y.z"}},
         {"headers": {"Authorization": "Negotiate x"}},
         {"auth": ("default", ""), "params": {"user": "default"}},

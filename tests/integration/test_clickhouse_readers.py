@@ -359,6 +359,7 @@ def test_what_the_clients_send_goes_through(embedded: EmbeddedClickHouse) -> Non
         "output_format_json_quote_64bit_integers": 1, "http_write_exception_in_output_format": 0, "buffer_size": 1000,
         "output_format_arrow_string_as_string": 1, "extremes": 0, "quota_key": "x", "stacktrace": 0,
         "result_overflow_mode": "throw", "log_queries": 1, "join_use_nulls": 1, "session_timezone": "Asia/Tokyo",
+        "async_insert": 0, "wait_for_async_insert": 1,
     }  # fmt: skip
     assert embedded.ask("SELECT 1", **settings).text == "1\n"
 
