@@ -6,11 +6,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from clickhouse_connect.driver.client import Client
-from clickhouse_connect.driver.exceptions import Error
 
-from glassbook.clickhouse import Access, access
-from glassbook.errors import GlassbookError
+from glassbook.clickhouse import access
 from glassbook.settings import read_settings
 
 HELP = """Draw candles and volumes, and answer ten questions about the exchange's history, in one HTML file.
@@ -33,14 +30,14 @@ def report(
     out: Annotated[Path, typer.Option(metavar="FILE", help="Where to write it.")] = Path("glassbook-report.html"),
     symbol: Annotated[str, typer.Option(help="Only this market. [default: all]", show_default=False)] = "",
 ) -> None:
-    # Plotly takes a second to import: not for every other command.
+    # Plotly and clickhouse-connect take a second to import: not for every other command.
     from glassbook.report import render, write_report
-    from glassbook.report_data import read_report
+    from glassbook.report_data import client_of, read_report
     from glassbook.report_questions import questions
 
     # What it logs of an error is said by that error too.
     logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)
-    client = _client(access(read_settings()))
+    client = client_of(access(read_settings()))
     data = read_report(client, questions(), symbol)
     size = write_report(out, render(data, datetime.now(UTC)))
     typer.echo(f"{out.absolute()}: {size / 1e6:.1f} MB, {sum(market.trades for market in data.traded)} trades in all")
@@ -49,16 +46,3 @@ def report(
         typer.echo(f"no answer to {answer.question.name}: {answer.error}", err=True)
     if failed:
         raise typer.Exit(1)
-
-
-def _client(place: Access) -> Client:
-    from glassbook.report_data import words_of
-
-    try:
-        return place.client()
-    except Error as error:
-        if error.code is None:
-            raise GlassbookError(
-                f"no ClickHouse answers on {place.address}: start the exchange with 'make up', or set CLICKHOUSE_URL"
-            ) from error
-        raise GlassbookError(f"ClickHouse on {place.address} says: {words_of(error)}") from error

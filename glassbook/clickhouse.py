@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from glassbook.clickhouse_keys import TokenSigner
 from glassbook.data_folder import DataFolder
 from glassbook.errors import GlassbookError
 
@@ -121,6 +120,8 @@ def access(place: Place, program: str = ANALYST) -> Access:
     address = Address("http", HOST, place.clickhouse_port)
     if program == ANALYST:
         return Access(address, embedded=True)
+    from glassbook.clickhouse_keys import TokenSigner  # with all of `cryptography`: not for who only reads
+
     folder = DataFolder(place.data_dir)
     instance = folder.instance()
     if instance is None:

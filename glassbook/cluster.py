@@ -17,7 +17,6 @@ import httpx
 
 from glassbook import groups, kafka_config, kafka_dist, leftovers, preflight, quick_start, topics_admin
 from glassbook.clickhouse import access
-from glassbook.clickhouse_keys import make_keys
 from glassbook.data_folder import DataFolder, Instance
 from glassbook.errors import GlassbookError
 from glassbook.settings import Settings
@@ -143,6 +142,8 @@ class Cluster:
             clickhouse=self.clickhouse is not None,
         )
         if self.clickhouse:
+            from glassbook.clickhouse_keys import make_keys
+
             make_keys(self.folder.clickhouse_keys)
         self.settings = self.settings.model_copy(
             update={"bootstrap_servers": self.settings.broker_addresses(self.instance.brokers)}

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import Error
 
+from glassbook.clickhouse import Access
 from glassbook.errors import GlassbookError
 from glassbook.report_questions import Question
 from schemas.candles import Interval
@@ -149,3 +150,15 @@ def words_of(error: Exception) -> str:
     text = str(error).strip()
     said = text.partition("DB::Exception: ")[2] or text
     return said.partition(" (version ")[0].splitlines()[0][:300]
+
+
+def client_of(place: Access) -> Client:
+    """Raises GlassbookError where nobody answers."""
+    try:
+        return place.client()
+    except Error as error:
+        if error.code is None:
+            raise GlassbookError(
+                f"no ClickHouse answers on {place.address}: start the exchange with 'make up', or set CLICKHOUSE_URL"
+            ) from error
+        raise GlassbookError(f"ClickHouse on {place.address} says: {words_of(error)}") from error
