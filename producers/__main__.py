@@ -7,13 +7,13 @@ import sys
 
 import structlog
 import uvicorn
-from clickhouse_connect.driver.asyncclient import AsyncClient
 from fastapi import FastAPI
 
 from glassbook.clickhouse import access
 from glassbook.clickhouse_keys import GATEWAY
 from glassbook.errors import GlassbookError
 from glassbook.settings import Settings
+from producers.clickhouse_queries import Client
 from producers.gateway import GatewayLimits
 from producers.limits import Rates
 from producers.runtime import Place, build
@@ -26,7 +26,7 @@ def application() -> FastAPI:
     # The view is long-lived and large: looking through it for garbage now and then would cost milliseconds each time.
     gc.set_threshold(50_000, 20, 100)
 
-    async def clickhouse() -> AsyncClient:
+    async def clickhouse() -> Client:
         try:
             return await access(settings, GATEWAY).async_client()
         except GlassbookError as error:

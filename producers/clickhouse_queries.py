@@ -6,11 +6,11 @@ Reads of what is old are all that rests on it. Nothing that takes a command ever
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
+from importlib import import_module
 from typing import Any, Protocol, TypeVar
 
 import msgspec
 import structlog
-from clickhouse_connect.driver.exceptions import Error
 
 from producers.history_store import StoreUnavailable
 
@@ -71,6 +71,7 @@ class Queries:
         self._connecting = asyncio.Lock()
         self._slots = asyncio.Semaphore(MAX_AT_ONCE)
         self._circuit = Circuit()
+        self._has_driver = False
         self.problem: str | None = None
 
     async def rows(self, sql: str, kind: type[RowT], /, **parameters: Any) -> list[RowT]:
@@ -90,6 +91,9 @@ class Queries:
         return msgspec.json.Decoder(kind, strict=False).decode_lines(data)
 
     async def _ask(self, sql: str, parameters: dict[str, Any]) -> bytes:
+        await self._load_driver()
+        from clickhouse_connect.driver.exceptions import Error
+
         try:
             async with asyncio.timeout(QUERY_S):
                 client = await self._connected()
@@ -113,6 +117,12 @@ class Queries:
         self.problem = f"ClickHouse {said}"
         logger.warning("history not read", problem=self.problem, why=str(error)[:500])
         return StoreUnavailable(self.problem)
+
+    async def _load_driver(self) -> None:
+        """Its import takes half a second: a gateway takes orders before that, and the event loop goes on."""
+        if not self._has_driver:
+            await asyncio.to_thread(import_module, "clickhouse_connect.driver.asyncclient")
+            self._has_driver = True
 
     async def _connected(self) -> Client:
         async with self._connecting:

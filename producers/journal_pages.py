@@ -15,7 +15,8 @@ from msgspec import Struct
 from producers.executions import Entry
 from producers.gateway import Gateway
 from producers.history_store import Cursor, JournalAsk, StoreUnavailable, Table
-from producers.stretches import PlacedRecord, decoded
+from producers.recent import time_of
+from producers.stretches import PlacedRecord, decoded, joined
 from schemas.decimals import parse_decimal
 from schemas.journal import LedgerEntry
 from schemas.reasons import Reason
@@ -45,17 +46,12 @@ class Kind(NamedTuple, Generic[StoredT, ItemT]):
     stored: Callable[[JournalAsk, int], Awaitable[list[StoredT]]]
 
 
-class _Time(Struct):
-    time_ms: int
-
-
 class _Head(Struct):
     edge_sequence: int
     account: str
     sequence: int
 
 
-_time_decoder = msgspec.json.Decoder(_Time)
 _head_decoder = msgspec.json.Decoder(_Head)
 _entry_decoder = msgspec.json.Decoder(LedgerEntry)
 
@@ -169,11 +165,10 @@ class JournalReading:
         position = await self._gateway.store.position(table, self._partition, self._floor)
         needle = f'"account":"{self.account}"'.encode()
         records = await self._gateway.stretches.read(LEDGER, self._partition, position, self._floor, needle)
-        earlier = {entry.sequence: entry for entry in self._own(records) if 0 < entry.sequence < self.first}
-        while (entry := earlier.pop(self.first - 1, None)) is not None:
-            self.entries.insert(0, entry)
-        if earlier:
-            gap = f"the account's entries behind {max(earlier)} and before {self.first} are not at hand"
+        earlier = [entry for entry in self._own(records) if entry.sequence > 0]
+        self.entries = joined(earlier, self.entries, self.first)
+        if cut_off := [entry.sequence for entry in earlier if entry.sequence < self.first]:
+            gap = f"the account's entries behind {max(cut_off)} and before {self.first} are not at hand"
             raise Refused(Reason.HISTORY_UNAVAILABLE, gap)
 
     def _own(self, records: Iterable[PlacedRecord]) -> Iterator[Entry]:
@@ -192,4 +187,4 @@ def _is_between(cursor: Cursor, ask: JournalAsk) -> bool:
 
 
 def _time(entry: Entry) -> int:
-    return _time_decoder.decode(entry.value).time_ms
+    return time_of(entry.value)

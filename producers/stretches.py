@@ -5,7 +5,7 @@ Bounded, and one at a time: it is for the minutes in which the sink is away, not
 
 import contextlib
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 import msgspec
 from aiokafka import TopicPartition
@@ -15,7 +15,16 @@ from schemas.reasons import Reason
 from schemas.refusal import Refused
 from schemas.topics import CANDLES, LEDGER, TRADES
 
+
+class Numbered(Protocol):
+    """Counts up by one with its neighbours of the same market or account."""
+
+    @property
+    def sequence(self) -> int: ...
+
+
 RecordT = TypeVar("RecordT")
+NumberedT = TypeVar("NumberedT", bound=Numbered)
 MAX_STRETCH_RECORDS = 20_000
 QUEUE_S = 2.0
 
@@ -57,6 +66,15 @@ def decoded(records: Iterable[PlacedRecord], decoder: msgspec.json.Decoder[Recor
     for record in records:
         with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):
             yield record.value, decoder.decode(record.value)
+
+
+def joined(earlier: Iterable[NumberedT], tail: list[NumberedT], first: int) -> list[NumberedT]:
+    """`tail`, which begins at `first`, behind those of the earlier ones that lead up to it without a gap."""
+    by_sequence = {one.sequence: one for one in earlier}
+    found: list[NumberedT] = []
+    while (one := by_sequence.get(first - 1 - len(found))) is not None:
+        found.append(one)
+    return found[::-1] + tail
 
 
 def check_length(topic: str, partition: int, start: int, end: int) -> None:

@@ -12,8 +12,9 @@ from msgspec import Struct
 from producers.gateway import Gateway
 from producers.history_answers import TradeAnswer, TradesAnswer
 from producers.history_store import StoreUnavailable
+from producers.recent import time_of
 from producers.recent_market import KeptTrade
-from producers.stretches import decoded
+from producers.stretches import decoded, joined
 from schemas.reasons import Reason
 from schemas.refusal import Refused
 from schemas.topics import TRADES
@@ -35,12 +36,7 @@ class TradeAsk(Struct, frozen=True, kw_only=True):
         return self.before is None and (self.after is not None or self.first_ms is not None)
 
 
-class _Time(Struct):
-    time_ms: int
-
-
 _trade_decoder = msgspec.json.Decoder(TradeAnswer)
-_time_decoder = msgspec.json.Decoder(_Time)
 
 
 async def trades(gateway: Gateway, ask: TradeAsk, partition: int) -> TradesAnswer:
@@ -118,20 +114,12 @@ class _Reading:
             records = await self._gateway.stretches.read(
                 TRADES, self._partition, bounds.next_offset, self._floor, needle
             )
-            self._prepend([KeptTrade(trade.sequence, value) for value, trade in decoded(records, _trade_decoder)])
+            earlier = (KeptTrade(trade.sequence, value) for value, trade in decoded(records, _trade_decoder))
+            self.tail = joined(earlier, self.tail, self.first)
         if bounds.newest + 1 < self.first:
             gap = f"trades of {self._symbol} from {bounds.newest + 1} to {self.first - 1} are neither in ClickHouse nor"
             raise Refused(Reason.HISTORY_UNAVAILABLE, f"{gap} at hand")
         self._oldest = bounds.oldest or self.first
-
-    def _prepend(self, earlier: list[KeptTrade]) -> None:
-        by_sequence = {trade.sequence: trade for trade in earlier}
-        found: list[KeptTrade] = []
-        sequence = self.first - 1
-        while sequence in by_sequence:
-            found.append(by_sequence[sequence])
-            sequence -= 1
-        self.tail = found[::-1] + self.tail
 
     # --- by time
 
@@ -164,4 +152,4 @@ def _is_whole(trades: list[TradeAnswer], first: int, last: int) -> bool:
 
 
 def _time(trade: KeptTrade) -> int:
-    return _time_decoder.decode(trade.value).time_ms
+    return time_of(trade.value)

@@ -1,14 +1,16 @@
 """`python -m simulator`: trials of the whole exchange."""
 
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
 from rich.progress import Progress
 
+from glassbook.settings import Settings
 from simulator.broker_faults import Plan, Report
 from simulator.broker_faults import run_campaign as run_broker_campaign
 from simulator.candle_faults import Plan as CandlePlan
@@ -72,15 +74,15 @@ def broker_faults(
 
       python -m simulator broker-faults --orders 10000 --strikes 8
     """
-    exact = True
-    for stop in (False, True):
+
+    def play(settings: Settings, stop: bool) -> bool:
         plan = Plan(orders=orders, strikes=strikes, stop=stop, brokers=brokers, seed=seed)
         console.print(f"{strikes} processes {'stopped and continued' if stop else 'killed'} under {orders:,} orders")
-        with TemporaryDirectory(prefix="glassbook-faults-") as folder:
-            report = run_broker_campaign(own_settings(Path(folder)), plan)
+        report = run_broker_campaign(settings, plan)
         _print_report(report)
-        exact = exact and report.exact
-    raise typer.Exit(0 if exact else 1)
+        return report.exact
+
+    _play_both_ways(play)
 
 
 @app.command("candle-faults")
@@ -99,12 +101,11 @@ def candle_faults(
 
       python -m simulator candle-faults --trades 20000 --strikes 4
     """
-    exact = True
-    for stop in (False, True):
+
+    def play(settings: Settings, stop: bool) -> bool:
         plan = CandlePlan(trades, strikes, symbols, partitions, stop, seed)
         console.print(f"{strikes} workers {'stopped and continued' if stop else 'killed'} under {trades:,} trades")
-        with TemporaryDirectory(prefix="glassbook-candles-") as folder:
-            report = run_candle_campaign(own_settings(Path(folder)), plan)
+        report = run_candle_campaign(settings, plan)
         found = report.verdict
         console.print(
             f"{found.trades:,} trades and {report.trades_repeated:,} repeats of them, {found.closed:,} closed candles,"
@@ -114,8 +115,9 @@ def candle_faults(
         )
         for difference in found.differences[:20]:
             console.print(f"  {difference}", markup=False)
-        exact = exact and report.exact
-    raise typer.Exit(0 if exact else 1)
+        return report.exact
+
+    _play_both_ways(play)
 
 
 @app.command("sink-faults")
@@ -134,12 +136,11 @@ def sink_faults(
 
       python -m simulator sink-faults --trades 50000 --strikes 6
     """
-    exact = True
-    for stop in (False, True):
+
+    def play(settings: Settings, stop: bool) -> bool:
         plan = SinkPlan(trades, strikes, symbols, partitions, stop, seed)
         console.print(f"{strikes} strikes, {'stopped and continued' if stop else 'killed'}, under {trades:,} trades")
-        with TemporaryDirectory(prefix="glassbook-sinks-") as folder:
-            report = run_sink_campaign(own_settings(Path(folder)), plan)
+        report = run_sink_campaign(settings, plan)
         struck = ", ".join(f"{target} {count}" for target, count in report.struck.items())
         console.print(
             f"struck: {struck}; {report.topic.distinct:,} trades and {report.repeats:,} repeats of them on the topic,"
@@ -148,7 +149,17 @@ def sink_faults(
         )
         if not report.exact:
             console.print(f"  topic  {report.topic}\n  rows   {report.rows}", markup=False)
-        exact = exact and report.exact
+        return report.exact
+
+    _play_both_ways(play)
+
+
+def _play_both_ways(play: Callable[[Settings, bool], bool]) -> NoReturn:
+    """A campaign of kills, then one of stops, each in a folder of its own; `play` says whether all was exact."""
+    exact = True
+    for stop in (False, True):
+        with TemporaryDirectory(prefix="glassbook-faults-") as folder:
+            exact = play(own_settings(Path(folder)), stop) and exact
     raise typer.Exit(0 if exact else 1)
 
 

@@ -1,10 +1,8 @@
 """`python -m sinks`: one process of the sinks. Start more of them, and Kafka shares the partitions out."""
 
 import logging
-import signal
 import sys
 import time
-from types import FrameType
 
 import structlog
 from clickhouse_connect.driver.client import Client
@@ -22,7 +20,7 @@ from sinks.retention import TIMES
 from sinks.service import Cadence, SinkService
 from sinks.store import Store
 from stage.partition import StageStopped
-from stage.run import LOGFMT, spare_the_start_from_collection
+from stage.run import LOGFMT, spare_the_start_from_collection, told_to_stop
 
 ANSWER_S = 30  # what is still under way after it is in doubt
 ALWAYS_THERE = "system"  # a database
@@ -35,14 +33,7 @@ def main() -> int:
     structlog.configure(processors=LOGFMT)
     # Its errors are raised, and said by us.
     logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)
-    stopping = False
-
-    def stop(signum: int, frame: FrameType | None) -> None:
-        nonlocal stopping
-        stopping = True
-
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
+    is_told = told_to_stop()
     try:
         settings = read_settings()
         log, service = _build(settings)
@@ -52,7 +43,7 @@ def main() -> int:
     spare_the_start_from_collection()
     try:
         log.join(service.assigned, service.taken)
-        while not stopping:
+        while not is_told():
             service.step()
         service.close()
         log.leave()

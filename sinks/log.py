@@ -13,7 +13,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from schemas.codec import encode
 from schemas.topics import DEAD_LETTERS
 from sinks.records import STAGE, DeadPlace, Stretch, Unreadable, dead_letter, dead_place
-from stage.group_watch import STATISTICS_MS, GroupWatch
+from stage.group_watch import GroupWatch
 from stage.kafka_producer import Failure, KafkaProducer
 from stage.kafka_reader import (
     EARLIEST,
@@ -23,6 +23,7 @@ from stage.kafka_reader import (
     LogFailed,
     Place,
     client_config,
+    member_config,
     offset_of,
     place_of,
 )
@@ -60,18 +61,10 @@ class SinkLog:
         self._written: set[DeadPlace] | None = None  # dead letters that are there already
         self._consumer = Consumer(
             common
+            | member_config(STAGE, member, session_timeout_ms)
             | {
-                "group.id": STAGE,
-                "group.instance.id": f"{STAGE}-{member}",
-                "partition.assignment.strategy": "cooperative-sticky",
-                "session.timeout.ms": session_timeout_ms,
-                "heartbeat.interval.ms": max(session_timeout_ms // 12, 200),
-                "max.poll.interval.ms": 600_000,
-                "enable.auto.commit": False,
                 "on_commit": self._on_commit,
-                "statistics.interval.ms": STATISTICS_MS,
                 "stats_cb": self._on_statistics,
-                "auto.offset.reset": "error",
                 "queued.max.messages.kbytes": FETCHED_KB,
                 "fetch.wait.max.ms": 500,
                 "fetch.queue.backoff.ms": 10,  # by default it rests for a second when it has read ahead enough

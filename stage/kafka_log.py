@@ -16,7 +16,7 @@ from confluent_kafka import (
     TopicPartition,
 )
 
-from stage.group_watch import STATISTICS_MS, GroupWatch
+from stage.group_watch import GroupWatch
 from stage.kafka_producer import Failure, KafkaProducer
 from stage.kafka_reader import (
     LATEST,
@@ -25,6 +25,7 @@ from stage.kafka_reader import (
     KafkaReader,
     LogFailed,
     client_config,
+    member_config,
     offset_of,
     place_of,
 )
@@ -60,18 +61,10 @@ class KafkaLog:
         self._producer = KafkaProducer(common, self._failure, self._on_error)
         self._consumer = Consumer(
             common
+            | member_config(stage, member, session_timeout_ms)
             | {
-                "group.id": stage,
-                "group.instance.id": f"{stage}-{member}",
-                "partition.assignment.strategy": "cooperative-sticky",
-                "session.timeout.ms": session_timeout_ms,
-                "heartbeat.interval.ms": max(session_timeout_ms // 12, 200),
-                "max.poll.interval.ms": 600_000,
-                "enable.auto.commit": False,
                 "on_commit": self._on_commit,
-                "statistics.interval.ms": STATISTICS_MS,
                 "stats_cb": self._on_statistics,
-                "auto.offset.reset": "error",
                 "fetch.queue.backoff.ms": 1,
                 "fetch.wait.max.ms": 100,
                 "fetch.error.backoff.ms": 50,

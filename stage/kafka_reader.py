@@ -1,6 +1,7 @@
 """Reading what lies on the log, apart from a stage's own consuming: offsets, tails and snapshots. Commits nothing.
 
-`client_config` is what all clients of a stage's process have in common.
+`client_config` is what all clients of a stage's process have in common, `member_config` what members of a group have
+besides.
 """
 
 import time
@@ -11,6 +12,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from schemas.topics import SNAPSHOTS
+from stage.group_watch import STATISTICS_MS
 from stage.partition import StageStopped
 from stage.published import place_on_edge
 from stage.snapshots import snapshot_partition
@@ -69,6 +71,22 @@ def client_config(bootstrap: str, client_id: str) -> dict[str, str | int | float
         "topic.metadata.refresh.fast.interval.ms": 100,
         "socket.nagle.disable": True,
         "log_level": 3,  # errors; librdkafka's warnings of each lost connection say nothing that isn't seen anyway
+    }
+
+
+def member_config(group: str, member: str, session_timeout_ms: int) -> dict[str, str | int | float | bool]:
+    """A static member: started again within its session under the same name, it has its partitions back at once. It
+    commits by itself what is durable, and is told how the group is (`stage/group_watch.py`)."""
+    return {
+        "group.id": group,
+        "group.instance.id": f"{group}-{member}",
+        "partition.assignment.strategy": "cooperative-sticky",
+        "session.timeout.ms": session_timeout_ms,
+        "heartbeat.interval.ms": max(session_timeout_ms // 12, 200),
+        "max.poll.interval.ms": 600_000,
+        "enable.auto.commit": False,
+        "auto.offset.reset": "error",
+        "statistics.interval.ms": STATISTICS_MS,
     }
 
 

@@ -36,18 +36,11 @@ def run_stage(
     core = make_core(0)
     log = KafkaLog(bootstrap_servers, core.stage, core.input_topic, member, session_timeout_ms)
     service = StageService(make_core, public_outputs, log, lambda: time.monotonic_ns() // 1_000_000, cadence)
-    stopping = False
-
-    def stop(signum: int, frame: FrameType | None) -> None:
-        nonlocal stopping
-        stopping = True
-
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
+    is_told = told_to_stop()
     spare_the_start_from_collection()
     try:
         log.join(Membership(service.open, service.close, service.drop))
-        while not stopping:
+        while not is_told():
             service.step()
         service.close(list(service.partitions))
         log.leave()
@@ -55,6 +48,19 @@ def run_stage(
         logger.error("stage stopped", stage=core.stage, member=member, why=str(stopped), kind=type(stopped).__name__)
         return 1
     return 0
+
+
+def told_to_stop() -> Callable[[], bool]:
+    """Whether SIGTERM or SIGINT came; from now on they do nothing else."""
+    told = False
+
+    def tell(signum: int, frame: FrameType | None) -> None:
+        nonlocal told
+        told = True
+
+    signal.signal(signal.SIGTERM, tell)
+    signal.signal(signal.SIGINT, tell)
+    return lambda: told
 
 
 def spare_the_start_from_collection() -> None:

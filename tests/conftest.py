@@ -5,16 +5,27 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
+import structlog
 
 from glassbook.cluster import Cluster, Stage
 from glassbook.settings import Settings
 from glassbook.topics_admin import wait_for_brokers
+from simulator.faults import quiet
 from simulator.own_system import own_settings
 from tests import containers
 from tests.integration.embedded_clickhouse import EmbeddedClickHouse
 
 StartCluster = Callable[..., Cluster]
 CONTAINER_START_S = 120
+
+
+@pytest.fixture
+def quiet_stages() -> Iterator[None]:
+    """The stages say a line at each start; a simulation starts thousands."""
+    before = structlog.get_config()
+    quiet()
+    yield
+    structlog.configure(**before)
 
 
 @pytest.fixture(scope="module")

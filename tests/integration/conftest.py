@@ -1,6 +1,8 @@
-"""The embedded ClickHouse for the tests that are about it: one for all that only ask and insert."""
+"""The embedded ClickHouse for the tests that are about it, one for all that only ask and insert; and a small disk."""
 
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -14,3 +16,16 @@ def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedClick
     server.start()
     yield server
     server.stop()
+
+
+@pytest.fixture
+def small_disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
+    """A folder that is a disk of its own, of the module's `DISK_MB`."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    size = f"size={request.module.DISK_MB}m"
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", size, "tmpfs", folder], capture_output=True)
+    if mounted.returncode != 0:
+        pytest.skip("only root can mount a small disk")
+    yield folder
+    subprocess.run(["umount", "--lazy", folder], check=True)

@@ -1,7 +1,6 @@
 """SIGKILL and a full disk: what was acknowledged is there, each insert whole or not at all, and it goes on."""
 
 import os
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -114,17 +113,6 @@ def test_it_stops_in_good_order_with_queries_under_way(server: EmbeddedClickHous
     asking.join()
     assert len(answers) == 1
     assert server.start() < RESTART_S
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK_MB}m", "tmpfs", folder], capture_output=True)
-    if mounted.returncode != 0:
-        pytest.skip("only root can mount a small disk")
-    yield folder
-    subprocess.run(["umount", "--lazy", folder], check=True)
 
 
 def test_a_full_disk(small_disk: Path) -> None:

@@ -1,6 +1,5 @@
 """A full broker disk: what was acknowledged stays, and the broker goes on by itself soon after there is room."""
 
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,17 +15,6 @@ from simulator.own_system import own_settings
 DISK_MB = 200
 DEADLINE_S = 40
 BACK_S = 15  # 4 s on a quiet machine
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK_MB}m", "tmpfs", folder], capture_output=True)
-    if mounted.returncode != 0:
-        pytest.skip("only root can mount a small disk")
-    yield folder
-    subprocess.run(["umount", "--lazy", folder], check=True)
 
 
 @pytest.fixture

@@ -1,12 +1,9 @@
 """Candles over random trades: equal to a plain count, whatever the batches, restarts, repeats and strange bytes."""
 
 import json
-import logging
-from collections.abc import Iterator
 from random import Random
 
 import pytest
-import structlog
 
 from candle_agg.core import CandleCore
 from candle_agg.service import CandleService
@@ -26,12 +23,7 @@ SEEDS = range(25)
 STEPS_MS = (0, 0, 1, 7, 300, 999, 1000, 1001, 59_999, 60_000, 299_000, 3_600_000, 14_400_000, 90_000_000)
 
 
-@pytest.fixture(autouse=True)
-def quiet_stages() -> Iterator[None]:
-    before = structlog.get_config()
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
-    yield
-    structlog.configure(**before)
+pytestmark = pytest.mark.usefixtures("quiet_stages")
 
 
 def trades(seed: int, number: int = 150) -> list[bytes]:

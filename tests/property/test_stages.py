@@ -1,13 +1,11 @@
 """Ledger and matcher as stages, over random flows: restore equals replay, no byte depends on a batch, sums hold."""
 
-import logging
 from collections import defaultdict
 from collections.abc import Iterator
 from random import Random
 
 import msgspec
 import pytest
-import structlog
 
 from ledger.core import LedgerCore
 from matcher.core import MatcherCore
@@ -29,12 +27,7 @@ STAGES: list[tuple[str, CoreType, tuple[str, ...]]] = [
 ]
 
 
-@pytest.fixture(autouse=True)
-def quiet_stages() -> Iterator[None]:
-    before = structlog.get_config()
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
-    yield
-    structlog.configure(**before)
+pytestmark = pytest.mark.usefixtures("quiet_stages")
 
 
 def undisturbed(seed: int) -> Cluster:

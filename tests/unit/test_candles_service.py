@@ -1,10 +1,6 @@
 """candle_agg as a stage over the log in memory: forming candles at their pace, and starts that go on from the log."""
 
-import logging
-from collections.abc import Iterator
-
 import pytest
-import structlog
 
 from candle_agg.core import CandleCore
 from candle_agg.service import FORMING_MS, CandleService
@@ -22,12 +18,7 @@ KEPT = Cadence(commit_ms=0, snapshot_ms=NEVER, snapshot_records=NEVER)
 SNAPSHOTS = Cadence(commit_ms=0, snapshot_ms=0, snapshot_records=1)
 
 
-@pytest.fixture(autouse=True)
-def quiet_stages() -> Iterator[None]:
-    before = structlog.get_config()
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
-    yield
-    structlog.configure(**before)
+pytestmark = pytest.mark.usefixtures("quiet_stages")
 
 
 class World:

@@ -1,6 +1,8 @@
 """Asking ClickHouse in bounds: what is missing, slow, dead or asked too much, and how soon it is asked again."""
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -189,3 +191,8 @@ def test_the_watch_finds_out_by_itself():
         watch.cancel()
 
     asyncio.run(scene())
+
+
+def test_a_gateway_starts_without_the_driver():
+    code = "import sys, producers.__main__; sys.exit('clickhouse_connect' in sys.modules)"
+    assert subprocess.run([sys.executable, "-P", "-c", code]).returncode == 0
