@@ -39,7 +39,7 @@ down: $(INSTALLED) ## stop the exchange from elsewhere
 
 test: lint ## lint, types and the whole test suite, real broker included
 	$(BIN)/python -m glassbook.quick_start
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-containers: $(INSTALLED) ## integration tests on the official images of Kafka and ClickHouse, where Docker runs
 	GLASSBOOK_TEST_CONTAINERS=1 $(BIN)/python -m pytest tests/integration $(ARGS)
