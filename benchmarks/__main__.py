@@ -1,10 +1,11 @@
-"""`python -m benchmarks engine|stage|latency|recovery|layouts|all`."""
+"""`python -m benchmarks engine|stage|latency|recovery|layouts|candles|sink|canary|all`."""
 
 from typing import Annotated
 
 import typer
+from msgspec.structs import replace
 
-from benchmarks import candles, engine, latency, layouts, recovery, sink, stage
+from benchmarks import canary, candles, engine, latency, layouts, recovery, sink, stage
 
 app = typer.Typer(help="How fast Glassbook is on this machine.", no_args_is_help=True, add_completion=False)
 
@@ -64,6 +65,31 @@ def candles_command(seconds: Seconds = 20, seed: Seed = 1, json: Json = False) -
 def sink_command(seconds: Seconds = 20, seed: Seed = 1, json: Json = False) -> None:
     """The sinks on a real broker and the embedded ClickHouse: trades in, rows out; and how late they are seen."""
     sink.run(seconds, seed, json)
+
+
+@app.command("canary")
+def canary_command(
+    seed: Seed = 1,
+    json: Json = False,
+    full: Annotated[bool, typer.Option("--full", help="The long form, which takes hours.")] = False,
+    injections: Annotated[int | None, typer.Option(min=0, help="Of each kind, in memory.")] = None,
+    honest_orders: Annotated[int | None, typer.Option(min=0, help="In memory.")] = None,
+    broker_injections: Annotated[int | None, typer.Option(min=0, help="Of each kind, over the broker.")] = None,
+    broker_orders: Annotated[int | None, typer.Option(min=0, help="Honest ones, under kills.")] = None,
+    speed_orders: Annotated[int | None, typer.Option(min=0, help="Of the log that speed is measured on.")] = None,
+) -> None:
+    """Manipulations of every kind in memory and over a real broker, honest orders, and the canary's speed.
+
+    The sizes are those of the short form, or of the long one, where none is given; 0 leaves a part out. Exits with 1 if
+    an injection wasn't caught, or if somebody honest was blamed.
+    """
+    given = {
+        "injections": injections, "honest_orders": honest_orders, "broker_injections": broker_injections,
+        "broker_orders": broker_orders, "speed_orders": speed_orders,
+    }  # fmt: skip
+    sizes = canary.FULL if full else canary.Sizes()
+    changed = replace(sizes, **{name: size for name, size in given.items() if size is not None})
+    raise typer.Exit(0 if canary.run(changed, seed, json) else 1)
 
 
 @app.command("all")

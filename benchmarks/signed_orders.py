@@ -48,7 +48,7 @@ def market(partition: int) -> Market:
 def opening(partition: int, operator: Key) -> list[bytes]:
     """Genesis and the listing of the partition's one market."""
     genesis = Genesis(
-        exchange=EXCHANGE, operator_key=operator.public, engine_version=1, account_partitions=ACCOUNT_PARTITIONS,
+        exchange=EXCHANGE, operator_key=operator.public, engine_version=2, account_partitions=ACCOUNT_PARTITIONS,
         max_open_orders=1000, open_registration=False, time_ms=1,
     )  # fmt: skip
     listing = ListMarket(exchange=EXCHANGE, revision=1, market=market(partition), time_ms=1)

@@ -24,9 +24,13 @@ cli_topic.add_to(app_of_commands)
 for family in (
     "glassbook.cli_trading",
     "glassbook.cli_operator",
+    "glassbook.cli_market",
     "glassbook.cli_report",
     "glassbook.cli_init",
     "glassbook.cli_query",
+    "glassbook.cli_canary",
+    "glassbook.cli_verify",
+    "glassbook.cli_tamper",
 ):
     if find_spec(family):
         __import__(family)

@@ -58,11 +58,16 @@ STAGES: tuple[Stage, ...] = (
     Stage("ledger", "ledger", group="ledger", inputs=("accounts",)),
     Stage("matcher", "matcher", group="matcher", inputs=("orders",)),
     Stage("clock", "clock"),
-    # Trading waits neither for candles nor for history: the sinks may have hours to catch up, or a server that is away.
+    # Trading waits neither for candles nor for history, nor for who checks it: the sinks may have hours to catch up, or
+    # a server that is away.
     Stage("candle_agg", "candle_agg", group="candle_agg", inputs=("trades",), trading=False),
     Stage("sinks", "sinks", group="sinks", inputs=("trades", "candles", "ledger", "alerts"), stop_s=60, trading=False),
+    Stage(
+        "canary", "canary", group="canary", inputs=("accounts", "orders", "trades", "depth", "ledger"), stop_s=30,
+        trading=False,
+    ),
     Stage(GATEWAY, "producers"),
-)
+)  # fmt: skip
 
 Say = Callable[[str], None]
 """Takes what a step has come to, to be shown beside it."""
@@ -120,7 +125,7 @@ class Cluster:
         if self.gateway:
             yield "gateway", self._start_gateway
         if self._behind_trading:
-            yield "candles and history", self._start_history
+            yield "candles, history, canary", self._start_history
 
     def start(self) -> None:
         """All steps without a display; stops again what it began if one fails."""

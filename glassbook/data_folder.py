@@ -71,6 +71,16 @@ class DataFolder:
     def clickhouse_keys(self) -> Path:
         return self.root / "clickhouse-keys"
 
+    @property
+    def canary_key(self) -> Path:
+        """The key by which the canary signs what it says to others."""
+        return self.root / "canary" / "key.json"
+
+    @property
+    def failed_alerts(self) -> Path:
+        """Alerts that the webhook didn't take."""
+        return self.root / "canary" / "failed-alerts.jsonl"
+
     def instance(self) -> Instance | None:
         try:
             return msgspec.json.decode(self.instance_file.read_bytes(), type=Instance)

@@ -16,17 +16,29 @@ from pathlib import Path
 
 import msgspec
 
+from glassbook.canary_key import canary_key
 from glassbook.client.keys import Key, load_key, save_key
+from glassbook.data_folder import DataFolder
 from glassbook.errors import GlassbookError
 from glassbook.listing import Change, ExchangeTerms, Listing, changes, order_partitions, read_listing
 from glassbook.operator_log import Listed, OperatorLog, Place, Record
 from glassbook.settings import DEFAULT_LISTING, Settings
-from schemas.commands import Command, Genesis, ListMarket, decode_command, encode_command
+from schemas.commands import (
+    AuthoriseHalter,
+    BustTrade,
+    Command,
+    Genesis,
+    HaltMarket,
+    ListMarket,
+    ResumeMarket,
+    decode_command,
+    encode_command,
+)
 from schemas.ledger_state import ListedMarket
 from schemas.records import SignedCommand
 from schemas.topics import ACCOUNTS, ORDERS
 
-ENGINE_VERSION = 1
+FIRST_WITH_HALTS = 2  # engine version
 
 
 class OperatorFolder:
@@ -78,6 +90,7 @@ def initialise(settings: Settings, listing_file: Path = DEFAULT_LISTING, log: Op
     finish_pending(folder, log, genesis)
     if not read_listed(folder, log, genesis):
         apply_listing(read_listing(listing_file), folder, log)
+    ensure_halter(settings, folder, log, key, genesis)
 
 
 def apply_listing(listing: Listing, folder: OperatorFolder, log: OperatorLog) -> list[Change]:
@@ -99,14 +112,17 @@ def apply_listing(listing: Listing, folder: OperatorFolder, log: OperatorLog) ->
     # Looked for even if none was added now: an earlier run may have ended between the one and the other.
     places = [(ORDERS, number) for number in range(log.partitions(ORDERS))]
     with_genesis = log.genesis(places)
-    _write_genesis(log, signed_genesis, [place for place in places if place not in with_genesis])
+    new = [place for place in places if place not in with_genesis]
+    _write_genesis(log, signed_genesis, new)
+    halter = read_log_of_markets(folder, log, genesis).halter
+    if halter is not None:
+        log.write([Record(topic, partition, b"", halter) for topic, partition in new])
     now_ms = time.time_ns() // 1_000_000
     commands = [
         ListMarket(exchange=genesis.exchange, revision=revision, market=market, time_ms=now_ms)
         for revision, market in found
     ]
-    folder.write(folder.pending_file, [sign(command, key) for command in commands])
-    finish_pending(folder, log, genesis)
+    write_everywhere(commands, folder, log, key, genesis)
     return found
 
 
@@ -123,7 +139,8 @@ def ensure_genesis(
     signed = next(iter(found.values()), None) or _saved_genesis(folder)
     if signed is None:
         terms = exchange_terms(read_listing(listing_file).exchange, settings)
-        signed = sign(new_genesis(terms, key.public, partitions, time.time_ns() // 1_000_000), key)
+        now_ms = time.time_ns() // 1_000_000
+        signed = sign(new_genesis(terms, key.public, partitions, settings.engine_version, now_ms), key)
     genesis = genesis_of(signed)
     if genesis.operator_key != key.public:
         raise GlassbookError(f"this log's operator key is {genesis.operator_key}: put its file at {folder.key_file}")
@@ -155,11 +172,13 @@ def exchange_terms(terms: ExchangeTerms, settings: Settings) -> ExchangeTerms:
     return terms
 
 
-def new_genesis(terms: ExchangeTerms, operator_key: str, account_partitions: int, time_ms: int) -> Genesis:
+def new_genesis(
+    terms: ExchangeTerms, operator_key: str, account_partitions: int, engine_version: int, time_ms: int
+) -> Genesis:
     return Genesis(
         exchange=terms.domain,
         operator_key=operator_key,
-        engine_version=ENGINE_VERSION,
+        engine_version=engine_version,
         account_partitions=account_partitions,
         max_open_orders=terms.max_open_orders,
         open_registration=terms.open_registration,
@@ -185,43 +204,85 @@ def genesis_of(signed: SignedCommand) -> Genesis:
     return genesis
 
 
-# --- listing records
+# --- the halter
+
+
+def ensure_halter(settings: Settings, folder: OperatorFolder, log: OperatorLog, key: Key, genesis: Genesis) -> None:
+    """Let the canary of this data folder halt markets, unless somebody was ever named before: then it's the operator's
+    to change, by `glassbook halter`."""
+    if genesis.engine_version < FIRST_WITH_HALTS or read_log_of_markets(folder, log, genesis).halter is not None:
+        return
+    halter_key = canary_key(DataFolder(settings.data_dir).canary_key).public
+    now_ms = time.time_ns() // 1_000_000
+    command = AuthoriseHalter(exchange=genesis.exchange, revision=1, halter_key=halter_key, time_ms=now_ms)
+    write_everywhere([command], folder, log, key, genesis)
+
+
+# --- records about markets
+
+
+def write_everywhere(
+    commands: Sequence[Command], folder: OperatorFolder, log: OperatorLog, key: Key, genesis: Genesis
+) -> None:
+    """Sign these and write each to all partitions that it concerns; what was broken off before comes first."""
+    finish_pending(folder, log, genesis)
+    folder.write(folder.pending_file, [sign(command, key) for command in commands])
+    finish_pending(folder, log, genesis)
 
 
 def finish_pending(folder: OperatorFolder, log: OperatorLog, genesis: Genesis) -> None:
-    """Write the listing records that were signed and perhaps not written everywhere, in their order."""
+    """Write the records about markets that were signed and perhaps not written everywhere, in their order."""
     try:
         pending = msgspec.json.decode(folder.pending_file.read_bytes(), type=list[SignedCommand])
     except FileNotFoundError:
         return
-    for records in listing_records(pending, genesis.account_partitions):
+    for records in market_records(pending, genesis.account_partitions, log.partitions(ORDERS)):
         log.write(records)
     folder.pending_file.unlink()
 
 
-def listing_records(pending: Sequence[SignedCommand], account_partitions: int) -> list[list[Record]]:
-    """What is written, each part acknowledged before the next: every market's record on its own partition of `orders`,
-    on the partitions of `accounts`, and last on that one from which the listing is read back."""
+def market_records(
+    pending: Sequence[SignedCommand], account_partitions: int, order_partitions: int
+) -> list[list[Record]]:
+    """What is written, each part acknowledged before the next: every record on its market's partition of `orders`, on
+    the partitions of `accounts`, and last on that one from which the markets are read back."""
     to_orders, to_accounts, to_first = [], [], []
     for signed in pending:
         command = decode_command(bytes(signed.command))
-        assert isinstance(command, ListMarket)
-        key = command.market.symbol.encode()
-        to_orders.append(Record(ORDERS, command.market.partition, key, signed))
-        to_accounts += [Record(ACCOUNTS, partition, key, signed) for partition in range(1, account_partitions)]
-        to_first.append(Record(ACCOUNTS, 0, key, signed))
+        key, partitions = _market_of(command, order_partitions)
+        to_orders += [Record(ORDERS, partition, key, signed) for partition in partitions]
+        if not isinstance(command, BustTrade):  # the matcher reports it to the accounts
+            to_accounts += [Record(ACCOUNTS, partition, key, signed) for partition in range(1, account_partitions)]
+            to_first.append(Record(ACCOUNTS, 0, key, signed))
     return [to_orders, to_accounts, to_first]
+
+
+def _market_of(command: Command, order_partitions: int) -> tuple[bytes, Sequence[int]]:
+    """A record's key, and the partitions of `orders` that it concerns."""
+    match command:
+        case ListMarket():
+            return command.market.symbol.encode(), [command.market.partition]
+        case BustTrade():
+            return command.trade.symbol.encode(), [command.partition]
+        case HaltMarket() | ResumeMarket():
+            return command.symbol.encode(), [command.partition]
+    return b"", range(order_partitions)
 
 
 def read_listed(folder: OperatorFolder, log: OperatorLog, genesis: Genesis) -> dict[str, ListedMarket]:
     """The markets on the log, and remembers how far it was read."""
+    return read_log_of_markets(folder, log, genesis).markets
+
+
+def read_log_of_markets(folder: OperatorFolder, log: OperatorLog, genesis: Genesis) -> Listed:
+    """The markets on the log and what halts them, and remembers how far it was read."""
     try:
         known = msgspec.json.decode(folder.listed_file.read_bytes(), type=Listed)
     except (FileNotFoundError, msgspec.DecodeError):
         known = Listed("")
     listed = log.listed(known, genesis.operator_key)
     folder.write(folder.listed_file, listed)
-    return listed.markets
+    return listed
 
 
 def sign(command: Command, key: Key) -> SignedCommand:

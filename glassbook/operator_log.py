@@ -17,13 +17,23 @@ from glassbook.errors import GlassbookError
 from glassbook.topics_admin import admin_client, create_topics
 from schemas.authority import open_signed
 from schemas.codec import encode
-from schemas.commands import Command, Genesis, ListMarket
+from schemas.commands import (
+    AuthoriseHalter,
+    Command,
+    Genesis,
+    HaltMarket,
+    ListMarket,
+    ResumeMarket,
+    decode_command,
+)
+from schemas.halts import Halt, Halts, HaltState
 from schemas.ledger_state import ListedMarket
 from schemas.records import SignedCommand, Submitted
 from schemas.refusal import Refused
 from schemas.topics import ACCOUNTS, ALERTS, CANDLES, DEPTH, ORDERS, TRADES, topics
 
 PATIENCE_S = 30
+OTHER_LEADER = {KafkaError.FENCED_LEADER_EPOCH, KafkaError.UNKNOWN_LEADER_EPOCH}
 SYMBOL_TOPICS = (ORDERS, TRADES, DEPTH, CANDLES, ALERTS)
 Place = tuple[str, int]
 """Topic and partition."""
@@ -39,11 +49,30 @@ class Record(NamedTuple):
 
 
 class Listed(msgspec.Struct):
-    """The markets of the log up to an offset of `accounts` partition 0, for the log of this Kafka cluster."""
+    """The markets of the log up to an offset of `accounts` partition 0, for the log of this Kafka cluster, and what
+    halts them; `halter` is the record that named the last halter."""
 
     cluster_id: str
     next_offset: int = 0
     markets: dict[str, ListedMarket] = {}
+    halts: dict[str, HaltState] = {}
+    halter: SignedCommand | None = None
+
+    def standing_halts(self, symbol: str) -> list[Halt]:
+        return self.halts[symbol].standing if symbol in self.halts else []
+
+    def authorised(self) -> AuthoriseHalter | None:
+        """What the last halter's record says."""
+        if self.halter is None:
+            return None
+        command = decode_command(bytes(self.halter.command))
+        assert isinstance(command, AuthoriseHalter)
+        return command
+
+
+_OF_MARKETS = tuple(
+    f'"{name}"'.encode() for name in ("list_market", "authorise_halter", "halt_market", "resume_market")
+)
 
 
 class OperatorLog:
@@ -102,18 +131,37 @@ class OperatorLog:
         cluster_id = self.cluster_id()
         if known.cluster_id != cluster_id or known.next_offset > ends[ACCOUNTS, 0]:
             known = Listed(cluster_id)
-        result = Listed(cluster_id, known.next_offset, dict(known.markets))
+        result = Listed(cluster_id, known.next_offset, dict(known.markets), dict(known.halts), known.halter)
 
         def take(place: Place, message: Message) -> bool:
             result.next_offset = (message.offset() or 0) + 1
-            # Only one record in a million is a listing: the others need not be decoded.
-            opened = _opened(message.value()) if b'"list_market"' in (message.value() or b"") else None
-            if opened and isinstance(opened[1], ListMarket) and opened[0].key == operator_key:
-                _note(result.markets, opened[1])
+            value = message.value() or b""
+            # Only one record in a million is about a market: the others need not be decoded.
+            opened = _opened(value) if any(name in value for name in _OF_MARKETS) else None
+            if opened is not None:
+                _note(result, opened[0], opened[1], operator_key)
             return False
 
         self._read({(ACCOUNTS, 0): known.next_offset}, take)
         return result
+
+    def matching(self, places: Iterable[Place], text: bytes) -> dict[Place, list[bytes]]:
+        """The values on these partitions, as long as they are now, that hold this text; in the order of the log."""
+        found: dict[Place, list[bytes]] = {place: [] for place in places}
+
+        def look(place: Place, message: Message) -> bool:
+            value = message.value() or b""
+            if text in value:
+                found[place].append(value)
+            return False
+
+        self._read(self._begins(found), look)
+        return found
+
+    def _begins(self, places: Iterable[Place]) -> dict[Place, int]:
+        """Each partition's first offset that is still kept."""
+        found = self._admin.list_offsets({TopicPartition(*place): OffsetSpec.earliest() for place in places})
+        return {(at.topic, at.partition): future.result(PATIENCE_S).offset for at, future in found.items()}
 
     def _ends(self, places: Iterable[Place]) -> dict[Place, int]:
         asked = {TopicPartition(*place): OffsetSpec.latest() for place in places}
@@ -123,8 +171,8 @@ class OperatorLog:
                 answers = self._admin.list_offsets(asked, request_timeout=PATIENCE_S)
                 return {(place.topic, place.partition): future.result().offset for place, future in answers.items()}
             except KafkaException as error:
-                # The client goes by what it knew before the broker was away for a moment, and learns of it by asking.
-                if error.args[0].code() != KafkaError.FENCED_LEADER_EPOCH or time.monotonic() > deadline:
+                # For a moment client and broker know of different leaders: one of them has yet to learn of the last.
+                if error.args[0].code() not in OTHER_LEADER or time.monotonic() > deadline:
                     raise GlassbookError(f"the log can't be read: {error.args[0].str()}") from None
                 time.sleep(0.1)
         return {}
@@ -215,8 +263,34 @@ def _opened(value: bytes | None) -> tuple[SignedCommand, Command] | None:
         return None
 
 
-def _note(markets: dict[str, ListedMarket], listing: ListMarket) -> None:
-    """As the stages do: a revision that isn't above the present one changes nothing."""
-    known = markets.get(listing.market.symbol)
-    if known is None or listing.revision > known.revision:
-        markets[listing.market.symbol] = ListedMarket(listing.revision, listing.market)
+def _note(listed: Listed, signed: SignedCommand, command: Command, operator_key: str) -> None:
+    """As the stages do: what they refuse changes nothing."""
+    authorised = listed.authorised()
+    halter = None if authorised is None else authorised.halter_key
+    if isinstance(command, HaltMarket) and signed.key in (operator_key, halter):
+        _note_halts(listed, command)
+    elif signed.key != operator_key:
+        return
+    elif isinstance(command, ListMarket):
+        known = listed.markets.get(command.market.symbol)
+        if known is None or command.revision > known.revision:
+            listed.markets[command.market.symbol] = ListedMarket(command.revision, command.market)
+    elif isinstance(command, AuthoriseHalter):
+        if authorised is None or command.revision > authorised.revision:
+            listed.halter = signed
+    elif isinstance(command, ResumeMarket):
+        _note_halts(listed, command)
+
+
+def _note_halts(listed: Listed, command: HaltMarket | ResumeMarket) -> None:
+    if command.symbol not in listed.markets:
+        return
+    halts = Halts.restored(listed.halts.get(command.symbol, HaltState(command.symbol)))
+    try:
+        if isinstance(command, HaltMarket):
+            halts.add(Halt(command.halt_id, command.reason, command.time_ms))
+        else:
+            halts.resume(command.halt_ids)
+    except Refused:
+        return
+    listed.halts[command.symbol] = halts.dump(command.symbol)

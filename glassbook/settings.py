@@ -65,7 +65,13 @@ class Settings(BaseSettings):
     retention_days_order_events: int = Field(0, ge=0, le=36_500)
     retention_days_postings: int = Field(0, ge=0, le=36_500)
     retention_days_alerts: int = Field(0, ge=0, le=36_500)
+    canary_late_ms: int = Field(10_000, ge=1_000, le=3_600_000)  # log time after which an outcome that is due is late
+    canary_halts: bool = True  # a divergence halts its market, until the operator resumes it
+    # Where each alert of the canary is posted to, signed; empty: nowhere. Often it holds a secret.
+    alert_webhook: str = Field("", pattern=r"^(https?://[^\s/]+.*)?$", repr=False)
+    alert_webhook_attempts: int = Field(8, ge=1, le=20)  # the last one about a minute behind the first
     listing: Path = DEFAULT_LISTING  # the markets of a new exchange
+    engine_version: int = Field(2, ge=1, le=2)  # the rules of a new exchange; 2: markets can be halted, trades busted
     open_registration: bool = True  # anybody may open an account: right on one's own machine, wrong elsewhere
     account_partitions: int = Field(4, ge=1)
     order_partitions: int = Field(8, ge=1)  # at the first start; a listing may ask for more later

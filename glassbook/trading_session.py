@@ -19,6 +19,7 @@ CURES = {
     "INSUFFICIENT_FUNDS": "See `glassbook balances`, and `glassbook deposit` for more.",
     "UNKNOWN_SYMBOL": "See `glassbook listing show` for the markets.",
     "MARKET_NOT_OPEN": "See `glassbook listing show` for its state.",
+    "MARKET_HALTED": "Orders can be cancelled meanwhile.",
     "UNKNOWN_ORDER": "See `glassbook orders` for those that are open.",
     "REGISTRATION_CLOSED": "Run it where the operator's key is.",
     "TOO_NEW": "Set this machine's clock.",

@@ -63,7 +63,7 @@ class CommandContext(NamedTuple):
 def new_order(context: CommandContext, command: NewOrder) -> None:
     """Reserves the most that the order can cost, and passes it on."""
     terms = context.terms(command.symbol)
-    priced = price_new_order(command, terms)
+    priced = price_new_order(command, terms, context.ledger.halts[terms.symbol])
     account, entry = context.account, context.entry
     if command.valid_until_ms is not None and command.valid_until_ms <= context.step.time_ms:
         raise Refused(Reason.ALREADY_EXPIRED)
@@ -134,7 +134,7 @@ def amend_order(context: CommandContext, command: AmendOrder) -> None:
     terms = context.terms(order.order.symbol)
     # An amend without a price keeps the one that the order has when it gets there: that of any amend before it.
     dearest = max(order.price_ticks, *(price for price, _ in order.pending.values()), 0)
-    price, total = price_amend(command, dearest, terms)
+    price, total = price_amend(command, dearest, terms, context.ledger.halts[terms.symbol])
     if total <= order.filled_lots:
         raise Refused(Reason.AMEND_BELOW_FILLED, f"{terms.quantity_text(order.filled_lots)} is filled")
     repriced = command.price is not None and price != order.price_ticks

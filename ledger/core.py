@@ -9,19 +9,23 @@ import msgspec
 from msgspec.structs import replace
 
 from ledger.account import Account, LedgerBroken, command_digest
+from ledger.busts import open_bust, reverse_trade
 from ledger.commands import COMMAND_HANDLERS, CommandContext
 from ledger.journal import Books, Entry, Journal
+from ledger.market_commands import MARKET_HANDLERS
 from ledger.operator_commands import OPERATOR_HANDLERS, OperatorContext
 from ledger.settlement import close, follow_amend, follow_declined_amend, follow_decrement, follow_rested, settle_fill
-from schemas.authority import OPERATOR_COMMANDS, Opened, open_signed
+from schemas.authority import MARKET_COMMANDS, OPERATOR_COMMANDS, Opened, open_signed
 from schemas.codec import claimed_account, decode_accounts
 from schemas.commands import MAX_AHEAD_MS, MAX_WINDOW_MS, AccountCommand, Genesis, ListMarket, NewOrder, OperatorCommand
+from schemas.halts import Halts
 from schemas.journal import CommandRefused, CommandRepeated, LedgerEntry, OperatorRefused
-from schemas.ledger_state import LedgerState, ListedMarket, OpenOrder, RecentCommand
+from schemas.ledger_state import Halter, LedgerState, ListedMarket, OpenOrder, RecentCommand
 from schemas.market import Terms
 from schemas.reasons import Reason
 from schemas.records import (
     Amended,
+    BustReport,
     Closed,
     Declined,
     Decremented,
@@ -34,8 +38,11 @@ from schemas.records import (
 from schemas.refusal import Refused
 from schemas.signing import account_partition
 from schemas.topics import ACCOUNTS, LEDGER
-from stage.engine_version import check_engine_version
+from stage.engine_version import check_engine_version, engine_version_of
 from stage.partition import Step
+
+_OPERATOR_HANDLERS = OPERATOR_HANDLERS | MARKET_HANDLERS
+_ABOUT_NO_ACCOUNT = (Genesis, ListMarket, *MARKET_COMMANDS)
 
 
 class LedgerCore:
@@ -51,19 +58,24 @@ class LedgerCore:
         self.markets: dict[str, Terms] = {}
         self.revisions: dict[str, int] = {}
         self.decimals: dict[str, int] = {}  # of each asset
+        self.halter = Halter()
+        self.halts: dict[str, Halts] = {}  # of each market
+        self.busted: dict[str, dict[str, None]] = {}  # of each market, the trades taken back
         self.books = Books()
 
     # --- one record
 
     def apply(self, step: Step, value: bytes | None) -> None:
         try:
-            record = decode_accounts(value)
+            record = decode_accounts(value, engine_version_of(self.genesis))
         except Refused as refused:
             step.dead_letter(refused.reason, refused.detail, value)
             return
         if isinstance(record, ExecutionReport):
             if not step.is_repeat(record.source.partition, record.edge_sequence):
                 self._settle(step, record)
+        elif isinstance(record, BustReport):
+            self._take_bust(step, record, value)
         else:
             self._take_command(step, record, value)
 
@@ -73,13 +85,13 @@ class LedgerCore:
         raw = bytes(record.signed.command)
         command_id = f"{step.partition}-{step.offset}"
         try:
-            opened = open_signed(record.signed, raw)
+            opened = open_signed(record.signed, raw, engine_version_of(self.genesis))
             if self.genesis is None and not isinstance(opened.command, Genesis):
                 raise Refused(Reason.NO_GENESIS)
             if self.genesis is not None and opened.command.exchange != self.genesis.exchange:
                 raise Refused(Reason.WRONG_EXCHANGE, f"signed for {opened.command.exchange}")
         except Refused as refused:
-            self._refuse(step, claimed_account(raw), command_id, refused, value)
+            self.refuse(step, claimed_account(raw), command_id, refused, value)
             return
         if isinstance(opened.command, OPERATOR_COMMANDS):
             self._take_operator_command(step, opened.key, opened.command, command_id, value)
@@ -97,7 +109,7 @@ class LedgerCore:
     ) -> None:
         account = self.accounts.get(command.account)
         if account is None:
-            self._refuse(step, command.account, command_id, Refused(self._why_unknown(command.account)), value)
+            self.refuse(step, command.account, command_id, Refused(self._why_unknown(command.account)), value)
             return
         digest = command_digest(opened.raw)
         journal = Journal(self.books)
@@ -134,15 +146,15 @@ class LedgerCore:
         journal = Journal(self.books)
         context = OperatorContext(self, step, key, command_id, journal)
         try:
-            OPERATOR_HANDLERS[type(command)](context, command)
+            _OPERATOR_HANDLERS[type(command)](context, command)
         except Refused as refused:
-            if isinstance(command, Genesis | ListMarket):
+            if isinstance(command, _ABOUT_NO_ACCOUNT):
                 step.emit(
                     LEDGER, step.partition, b"", OperatorRefused,
                     command_id=command_id, time_ms=step.time_ms, reason=refused.reason, detail=refused.detail,
                 )  # fmt: skip
             else:
-                self._refuse(step, context.account_of(command), command_id, refused, value)
+                self.refuse(step, context.account_of(command), command_id, refused, value)
             return
         journal.write(step, self.decimals)
 
@@ -151,7 +163,7 @@ class LedgerCore:
         here = account_partition(account, self.genesis.account_partitions) == self.partition
         return Reason.UNKNOWN_ACCOUNT if here else Reason.WRONG_PARTITION
 
-    def _refuse(
+    def refuse(
         self, step: Step, account_id: str | None, command_id: str, refused: Refused, value: bytes | None
     ) -> None:
         """A refusal that changes nothing: in the account's journal, or under sequence 0 if there is no such account."""
@@ -198,6 +210,16 @@ class LedgerCore:
                     close(entry, order, terms, event)
         journal.write(step, self.decimals)
 
+    def _take_bust(self, step: Step, report: BustReport, value: bytes | None) -> None:
+        """Who signed comes before the edge's sequence: a forged report takes no place on the edge."""
+        try:
+            command = open_bust(self, report)
+        except Refused as refused:
+            step.dead_letter(refused.reason, refused.detail, value)
+            return
+        if not step.is_repeat(report.source.partition, report.edge_sequence):
+            reverse_trade(self, step, report, command)
+
     def _follow_declined(self, account: Account, entry: Entry, event: Declined) -> None:
         order = account.orders.get(_offset_of(event.order_id)) if event.order_id else None
         if order is not None:
@@ -207,7 +229,7 @@ class LedgerCore:
     def _refuse_unknown(self, step: Step, event: OrderEvent) -> None:
         if not isinstance(event, Declined):
             raise LedgerBroken(f"a report for account {event.account}, which is not here")
-        self._refuse(step, event.account, event.command_id, Refused(event.reason, event.detail), None)
+        self.refuse(step, event.account, event.command_id, Refused(event.reason, event.detail), None)
 
     def _open_order(self, account: Account, order_id: str) -> OpenOrder:
         order = account.orders.get(_offset_of(order_id))
@@ -219,6 +241,8 @@ class LedgerCore:
 
     def list_terms(self, revision: int, terms: Terms) -> None:
         self.markets[terms.symbol] = terms
+        self.halts.setdefault(terms.symbol, Halts())
+        self.busted.setdefault(terms.symbol, {})
         self.revisions[terms.symbol] = revision
         self.decimals[terms.base] = terms.market.base_decimals
         self.decimals[terms.quote] = terms.market.quote_decimals
@@ -226,7 +250,9 @@ class LedgerCore:
     def dump(self) -> LedgerState:
         markets = [ListedMarket(self.revisions[symbol], terms.market) for symbol, terms in self.markets.items()]
         accounts = [account.dump() for account in self.accounts.values()]
-        return LedgerState(self.genesis, markets, accounts, self.books.amounts)
+        halts = [halts.dump(symbol) for symbol, halts in self.halts.items() if not halts.is_empty]
+        busted = {symbol: list(trades) for symbol, trades in self.busted.items() if trades}
+        return LedgerState(self.genesis, markets, accounts, self.books.amounts, self.halter, halts, busted)
 
     def restore(self, raw: bytes) -> None:
         state = msgspec.json.decode(raw, type=LedgerState)
@@ -238,6 +264,9 @@ class LedgerCore:
         for account in state.accounts:
             self.accounts[account.account] = Account.restored(account)
         self.books.amounts = state.books
+        self.halter = state.halter
+        self.halts |= {each.symbol: Halts.restored(each) for each in state.halts}
+        self.busted |= {symbol: dict.fromkeys(trades) for symbol, trades in state.busted.items()}
 
 
 def _offset_of(order_id: str) -> int:

@@ -13,10 +13,11 @@ from stage.partition import Step
 
 WORLD = "world"
 FEES = "fees"
+LOSSES = "losses"  # what busts could not take back
 
 
 class Books:
-    """The partition's books that belong to no account: clearing, fees and world. Book → asset → minor units."""
+    """The partition's books that belong to no account: clearing, fees, world and losses. Book → asset → minor units."""
 
     def __init__(self) -> None:
         self.amounts: dict[str, dict[str, int]] = {}

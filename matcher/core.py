@@ -9,10 +9,12 @@ import msgspec
 from matcher.book import Order, Resting
 from matcher.engine import UNLIMITED_LOTS, EngineEvent, Incoming, Match
 from matcher.listed_book import ListedBook
-from schemas.authority import Opened, open_signed
+from matcher.operator_commands import OPERATOR_HANDLERS, OperatorContext
+from schemas.authority import open_signed
 from schemas.codec import claimed_account, decode_orders
-from schemas.commands import AmendOrder, CancelAll, CancelOrder, Genesis, ListMarket, NewOrder, Side
-from schemas.market import MarketState, Terms
+from schemas.commands import AmendOrder, CancelAll, CancelOrder, Genesis, NewOrder, Side
+from schemas.ledger_state import Halter
+from schemas.market import MarketState
 from schemas.matcher_state import MatcherState
 from schemas.order_rules import price_amend, price_new_order
 from schemas.reasons import Reason
@@ -30,7 +32,7 @@ from schemas.records import (
 from schemas.refusal import Refused
 from schemas.signing import account_partition
 from schemas.topics import ACCOUNTS, ORDERS, TRADES
-from stage.engine_version import check_engine_version
+from stage.engine_version import check_engine_version, engine_version_of
 from stage.partition import Step
 
 # A record stays below 1 MB, whatever one order sweeps or one listing ends, and so do the journal entries it causes.
@@ -48,6 +50,7 @@ class MatcherCore:
         self.genesis: Genesis | None = None
         self.books: dict[str, ListedBook] = {}
         self.resting = Resting()
+        self.halter = Halter()
         self._touched: dict[str, ListedBook] = {}  # books that the present input may have changed
 
     # --- one record
@@ -77,7 +80,7 @@ class MatcherCore:
         try:
             if self.genesis is None:
                 raise Refused(Reason.NO_GENESIS)
-            opened = open_signed(record.signed)
+            opened = open_signed(record.signed, engine_version=self.genesis.engine_version)
             if opened.command.exchange != self.genesis.exchange:
                 raise Refused(Reason.WRONG_EXCHANGE, f"signed for {opened.command.exchange}")
         except Refused as refused:
@@ -108,7 +111,7 @@ class MatcherCore:
                 raise Refused(Reason.TOO_OLD)
             if command.valid_until_ms is not None and command.valid_until_ms <= step.time_ms:
                 raise Refused(Reason.ALREADY_EXPIRED)
-            priced = price_new_order(command, book.terms)
+            priced = price_new_order(command, book.terms, book.halts)
         except Refused as refused:
             closed = Closed(command.account, order_id, CloseStatus.REJECTED, refused.reason)
             self._report(step, command.symbol, [closed])
@@ -120,7 +123,7 @@ class MatcherCore:
         )  # fmt: skip
         by_budget = priced.quantity_lots is None
         incoming = Incoming(order, priced.price_ticks, command.time_in_force, priced.max_quote_minor, by_budget)
-        self._publish(step, book, book.engine.submit(incoming))
+        self.publish(step, book, book.engine.submit(incoming))
 
     def _cancel(self, step: Step, record: Funded, command: CancelOrder | CancelAll) -> None:
         """Cancels those of the record's orders that still rest; tells a plain cancel of one that doesn't."""
@@ -133,7 +136,7 @@ class MatcherCore:
             elif isinstance(command, CancelOrder):
                 self._decline(step, "", command.account, record.command_id, Refused(Reason.ORDER_CLOSED), order_id)
         for symbol, events in cancelled.items():
-            self._publish(step, self.books[symbol], events)
+            self.publish(step, self.books[symbol], events)
 
     def _amend(self, step: Step, record: Funded, command: AmendOrder) -> None:
         order_id = record.order_ids[0] if record.order_ids else ""
@@ -145,14 +148,14 @@ class MatcherCore:
         try:
             if step.time_ms > command.deadline_ms:
                 raise Refused(Reason.TOO_OLD)
-            price, total = price_amend(command, order.price_ticks, book.terms)
+            price, total = price_amend(command, order.price_ticks, book.terms, book.halts)
             in_place = price == order.price_ticks and total - order.filled_lots <= order.remaining_lots
             if book.terms.state is not MarketState.OPEN and not in_place:
                 raise Refused(Reason.MARKET_NOT_OPEN, f"{book.symbol} is {book.terms.state}: only to less")
         except Refused as refused:
             self._decline(step, book.symbol, command.account, record.command_id, refused, order_id)
             return
-        self._publish(step, book, book.engine.amend(order, record.command_id, price, total, step.offset))
+        self.publish(step, book, book.engine.amend(order, record.command_id, price, total, step.offset))
 
     def _resting_order(self, order_id: str, account: str) -> Order | None:
         """The order if it rests and is this account's."""
@@ -168,45 +171,13 @@ class MatcherCore:
 
     def _apply_submitted(self, step: Step, record: Submitted, value: bytes | None) -> None:
         try:
-            opened = open_signed(record.signed)
-            match opened.command:
-                case Genesis():
-                    self._start(opened)
-                case ListMarket():
-                    self._list_market(step, opened, opened.command)
-                case _:
-                    raise Refused(Reason.NOT_FUNDED, "commands enter through accounts")
+            opened = open_signed(record.signed, engine_version=engine_version_of(self.genesis))
+            handler = OPERATOR_HANDLERS.get(type(opened.command))
+            if handler is None:
+                raise Refused(Reason.NOT_FUNDED, "commands enter through accounts")
+            handler(OperatorContext(self, step, record.signed, opened.key), opened.command)
         except Refused as refused:
             self._refuse_forged(step, record.signed.command, refused, value)
-
-    def _start(self, opened: Opened) -> None:
-        genesis = opened.command
-        assert isinstance(genesis, Genesis)
-        if self.genesis is not None:
-            raise Refused(Reason.GENESIS_EXISTS)
-        if opened.key != genesis.operator_key:
-            raise Refused(Reason.NOT_OPERATOR)
-        check_engine_version(genesis.engine_version)
-        self.genesis = genesis
-
-    def _list_market(self, step: Step, opened: Opened, command: ListMarket) -> None:
-        if self.genesis is None:
-            raise Refused(Reason.NO_GENESIS)
-        if opened.key != self.genesis.operator_key:
-            raise Refused(Reason.NOT_OPERATOR)
-        if command.exchange != self.genesis.exchange:
-            raise Refused(Reason.WRONG_EXCHANGE)
-        if command.market.partition != self.partition:
-            raise Refused(Reason.WRONG_PARTITION)
-        book = self.books.get(command.market.symbol)
-        if book is None:
-            self.books[command.market.symbol] = ListedBook(command.revision, Terms(command.market), self.resting)
-            return
-        book.revise(command.revision, Terms(command.market))
-        if book.terms.state is MarketState.DELISTED:
-            orders = list(book.engine.book)
-            events = [event for order in orders for event in book.engine.expire(order, Reason.DELISTED)]
-            self._publish(step, book, events)
 
     def _refuse_forged(self, step: Step, raw: msgspec.Raw, refused: Refused, value: bytes | None) -> None:
         """Refuses a record that nobody with the right to do so signed: to its alleged account if it names one.
@@ -227,11 +198,11 @@ class MatcherCore:
         while due and due[0][0] <= step.time_ms:
             order = self.resting.orders[due[0][2]]
             book = self.books[order.symbol]
-            self._publish(step, book, book.engine.expire(order, Reason.VALID_UNTIL))
+            self.publish(step, book, book.engine.expire(order, Reason.VALID_UNTIL))
 
     # --- what goes out
 
-    def _publish(self, step: Step, book: ListedBook, events: list[EngineEvent]) -> None:
+    def publish(self, step: Step, book: ListedBook, events: list[EngineEvent]) -> None:
         """Trades first, then the reports to each partition of `accounts`. Depth follows once the input is done."""
         reports: list[OrderEvent] = []
         trades = 0
@@ -261,12 +232,13 @@ class MatcherCore:
     # --- state
 
     def dump(self) -> MatcherState:
-        return MatcherState(self.genesis, [book.dump() for book in self.books.values()])
+        return MatcherState(self.genesis, [book.dump() for book in self.books.values()], self.halter)
 
     def restore(self, raw: bytes) -> None:
         state = msgspec.json.decode(raw, type=MatcherState)
         self.genesis = state.genesis
         if state.genesis is not None:
             check_engine_version(state.genesis.engine_version)
+        self.halter = state.halter
         for book in state.books:
             self.books[book.market.symbol] = ListedBook.restored(book, self.resting)

@@ -2,6 +2,9 @@
 
 from matcher.book import Order, Resting
 from matcher.engine import Engine, Match
+from schemas.bust_rules import MAX_BUSTS, check_numbers
+from schemas.commands import PublishedTrade
+from schemas.halts import Halts
 from schemas.market import FIXED_FIELDS, Terms
 from schemas.matcher_state import BookState, RestingOrder
 from schemas.reasons import Reason
@@ -23,6 +26,8 @@ class ListedBook:
         self.trade_sequence = 0
         self.depth_sequence = 0
         self.last_price_ticks: int | None = None
+        self.halts = Halts()
+        self.busted: dict[str, int] = {}  # trade id -> trade sequence
         self._key = terms.symbol.encode()
 
     @property
@@ -60,6 +65,23 @@ class ListedBook:
             Filled(maker.account, maker.order_id, Role.MAKER, price, lots, match.maker_fee_minor, trade_id, sequence),
         ]
 
+    def bust(self, trade: PublishedTrade, partition: int, offset: int) -> None:
+        """Remembers a trade as taken back; `Refused` where there was none such, or it was taken back before.
+
+        Old trades aren't remembered, so what is checked is what must hold of any trade of this market: its place and
+        its sequence lie behind us, and its numbers fit each other.
+        """
+        if trade.trade_id in self.busted or trade.sequence in self.busted.values():
+            raise Refused(Reason.ALREADY_BUSTED, trade.trade_id)
+        place = [int(part) for part in trade.trade_id.split("-")]
+        lies_behind = place[0] == partition and place[1] < offset and trade.sequence <= self.trade_sequence
+        if not lies_behind or trade.trade_id != "-".join(map(str, place)):
+            raise Refused(Reason.UNKNOWN_TRADE, f"{self.symbol} has had {self.trade_sequence} trades")
+        check_numbers(trade, self.terms)
+        if len(self.busted) >= MAX_BUSTS:
+            raise Refused(Reason.TOO_MANY_BUSTS, f"the limit is {MAX_BUSTS}")
+        self.busted[trade.trade_id] = trade.sequence
+
     def publish_depth(self, step: Step) -> None:
         """Writes the new totals of the levels that the input changed, if any."""
         bids, asks = self.engine.book.take_changes()
@@ -88,14 +110,18 @@ class ListedBook:
             for order in self.engine.book
         ]  # fmt: skip
         return BookState(
-            self.revision, self.terms.market, self.trade_sequence, self.depth_sequence, self.last_price_ticks, orders
-        )
+            self.revision, self.terms.market, self.trade_sequence, self.depth_sequence, self.last_price_ticks, orders,
+            None if self.halts.is_empty else self.halts.dump(self.symbol), self.busted,
+        )  # fmt: skip
 
     @classmethod
     def restored(cls, state: BookState, resting: Resting) -> "ListedBook":
         book = cls(state.revision, Terms(state.market), resting)
         book.trade_sequence, book.depth_sequence = state.trade_sequence, state.depth_sequence
         book.last_price_ticks = state.last_price_ticks
+        book.busted = state.busted
+        if state.halts is not None:
+            book.halts = Halts.restored(state.halts)
         for order in state.orders:
             book.engine.book.add(
                 Order(

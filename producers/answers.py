@@ -9,8 +9,9 @@ from msgspec import Struct
 
 from producers.orders import Fill, Order, OrderStatus
 from schemas.commands import Side
+from schemas.halts import Halt
 from schemas.journal import AccountEvent, BalanceAfter, Posting
-from schemas.market import Market
+from schemas.market import Market, MarketState
 from schemas.reasons import Reason
 
 
@@ -147,8 +148,12 @@ class BalancesAnswer(Struct, frozen=True):
 
 
 class MarketAnswer(Struct, frozen=True):
+    """`market` is as listed, `state` as it is: HALTED while there are `halts`, the oldest first."""
+
     revision: int
     market: Market
+    state: MarketState
+    halts: list[Halt]
 
 
 class MarketsAnswer(Struct, frozen=True):

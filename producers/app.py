@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
-from producers import account_routes, command_routes, history_routes, public_routes
+from producers import account_routes, alert_routes, command_routes, history_routes, public_routes
 from producers.gateway import Gateway
 from producers.openapi import describe
 from producers.problems import REFUSALS_PATH, refusals_page
@@ -62,6 +62,7 @@ ROUTES = (
     Route("GET", "/api/v1/markets/{symbol}/price", public_routes.price),
     Route("GET", "/api/v1/markets/{symbol}/candles", history_routes.candles),
     Route("GET", "/api/v1/markets/{symbol}/trades", history_routes.trades),
+    Route("GET", "/api/v1/alerts", alert_routes.alerts),
     Route("GET", "/api/v1/time", public_routes.time),
     Route("GET", "/healthz", public_routes.healthz),
     Route("GET", "/readyz", public_routes.readyz),

@@ -56,7 +56,7 @@ def _check_new_order(order: NewOrder, view: View, partition: int, now_ms: int) -
         raise Refused(Reason.TOO_OLD, f"{now_ms - order.deadline_ms} ms after the deadline")
     if order.valid_until_ms is not None and order.valid_until_ms <= now_ms:
         raise Refused(Reason.ALREADY_EXPIRED)
-    price_new_order(order, _terms(view, partition, order.symbol))
+    price_new_order(order, _terms(view, partition, order.symbol), view.halts(partition, order.symbol))
 
 
 def _check_registration(submission: Submission, command: RegisterAccount, facts: ExchangeFacts) -> None:

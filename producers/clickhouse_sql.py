@@ -54,6 +54,20 @@ FROM (SELECT sequence AS oldest FROM trades WHERE symbol = {symbol:String} ORDER
 CROSS JOIN (SELECT sequence AS newest, log_offset + 1 AS next_offset FROM trades WHERE symbol = {symbol:String}
     ORDER BY sequence DESC LIMIT 1) AS last"""
 
+# --- alerts
+
+_ALERTS = """
+SELECT alert_id, kind, severity, symbol, toUnixTimestamp64Milli(time) AS time_ms, expected, found, evidence
+FROM alerts FINAL
+WHERE (time_ms, alert_id) > ({after_ms:Int64}, {after_id:String})
+    AND (time_ms, alert_id) < ({before_ms:Int64}, {before_id:String})
+    AND (time_ms, alert_id) <= ({up_to_ms:Int64}, {up_to_id:String})
+    AND time_ms >= {first_ms:Int64} AND time_ms < {end_ms:Int64}
+    AND ({symbol:String} = '' OR symbol = {symbol:String})
+    AND ({severity:String} = '' OR severity = {severity:String})
+ORDER BY time_ms %(order)s, alert_id %(order)s LIMIT {limit:UInt32}"""
+ALERTS = {True: _ALERTS % {"order": "ASC"}, False: _ALERTS % {"order": "DESC"}}
+
 # --- how far the sink is
 
 POSITIONS = {

@@ -20,6 +20,8 @@ from producers.history_store import (
     TradeBounds,
 )
 from producers.order_event_rows import OrderEventRow, journal_event
+from producers.recent_alerts import AlertAsk, AlertKey
+from schemas.alerts import Alert
 from schemas.candles import Interval
 from schemas.journal import AccountEvent
 
@@ -108,6 +110,20 @@ class ClickHouseStore:
         return await self._queries.rows(
             sql.SUMS, BookSum, account=account, after_sequence=after.sequence, after_part=after.part, below=below
         )
+
+    # --- alerts
+
+    async def alerts(self, ask: AlertAsk) -> list[Alert]:
+        after = ask.after or AlertKey(-1, "")
+        last = AlertKey(MAX_TIME_MS, "")
+        before, up_to = ask.before or last, ask.up_to or last
+        found = await self._queries.rows(
+            sql.ALERTS[ask.ascending], Alert, after_ms=after.time_ms, after_id=after.alert_id,
+            before_ms=before.time_ms, before_id=before.alert_id, up_to_ms=up_to.time_ms, up_to_id=up_to.alert_id,
+            first_ms=ask.first_ms or 0, end_ms=MAX_TIME_MS if ask.end_ms is None else ask.end_ms,
+            symbol=ask.symbol or "", severity=ask.severity or "", limit=ask.limit + 1,
+        )  # fmt: skip
+        return found if ask.ascending else found[::-1]
 
     async def _number(self, text: str, **parameters: Any) -> int:
         """The one number that a query gives; 0 without any row."""

@@ -11,12 +11,14 @@ from msgspec import Raw, Struct
 from nacl.signing import SigningKey
 
 from producers import answers, history_answers
+from producers.alert_routes import AlertAnswer, AlertsAnswer
 from producers.books import Quote
 from producers.csv_answers import csv_bytes, csv_of
 from producers.intake import Batch
 from producers.orders import Fill, OrderStatus
 from producers.problems import problem
 from producers.public_routes import QuoteRequest
+from schemas.alerts import Evidence, Kind, Severity
 from schemas.candles import Interval
 from schemas.commands import (
     AmendOrder,
@@ -35,6 +37,7 @@ from schemas.commands import (
     Withdraw,
     encode_command,
 )
+from schemas.halts import Halt
 from schemas.journal import (
     AccountRegistered,
     BalanceAfter,
@@ -203,7 +206,8 @@ def _markets() -> dict[str, Example]:
         min_quantity="1", max_quantity="1000000", min_notional="1", price_low="1", price_high="1000",
         maker_fee="0.0005", taker_fee="0.001", partition=0, state=MarketState.OPEN,
     )  # fmt: skip
-    listed, wire = answers.MarketsAnswer(EXCHANGE, [answers.MarketAnswer(1, market)]), _plain
+    halted = answers.MarketAnswer(1, market, MarketState.HALTED, [Halt("trades-0-812", "a price differs", TIME_MS)])
+    listed, wire = answers.MarketsAnswer(EXCHANGE, [halted]), _plain
     book = answers.BookAnswer("AMZN", 812, TIME_MS, [("223.80", "300")], [("223.81", "100"), ("223.82", "250")])
     return {
         "GET /api/v1/markets": Example(None, wire(listed)),
@@ -250,8 +254,17 @@ def _rows(answer: Struct, row: Struct) -> Example:
     return Example(None, _plain(answer), csv_bytes(csv_of(answer, type(row), [row])).decode())
 
 
+def _alert() -> AlertAnswer:
+    return AlertAnswer(
+        cursor=f"{TIME_MS}-orders-0-88", alert_id="orders-0-88", kind=Kind.PRICE_ALTERED, severity=Severity.WRONG,
+        symbol="AMZN", time_ms=TIME_MS, expected="40 at 223.81", found="40 at 223.82",
+        evidence=[Evidence("trades", 0, 17), Evidence("orders", 0, 88)],
+    )  # fmt: skip
+
+
 def _service() -> dict[str, Example]:
     return {
+        "GET /api/v1/alerts": Example(None, _plain(AlertsAnswer([_alert()], False))),
         "GET /api/v1/time": Example(None, _plain(answers.TimeAnswer(TIME_MS, TIME_MS - 3))),
         "GET /healthz": Example(None, _plain(answers.AliveAnswer(True))),
         "GET /readyz": Example(None, _plain(answers.ReadyAnswer(True, {"ledger-0": 9120, "ledger-1": 8804}, []))),

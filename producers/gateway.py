@@ -14,6 +14,7 @@ from producers.history import FoundOrder
 from producers.history_store import HistoryStore
 from producers.limits import Limiter, Rates
 from producers.orders import Order
+from producers.recent_alerts import RecentAlerts
 from producers.recent_market import RecentCandles, RecentTrades
 from producers.stretches import PlacedRecord
 from producers.view import ExchangeFacts, View
@@ -87,6 +88,7 @@ class Gateway:
         market: MarketData,
         trades: RecentTrades,
         candles: RecentCandles,
+        alerts: RecentAlerts,
         entries: RecentEntries,
         waiting: Waiting,
         health: Health,
@@ -105,6 +107,7 @@ class Gateway:
         self.market = market
         self.trades = trades
         self.candles = candles
+        self.alerts = alerts
         self.entries = entries
         self.waiting = waiting
         self.health = health

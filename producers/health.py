@@ -19,9 +19,10 @@ class Part(StrEnum):
     LEDGER = "ledger view"
     MARKET = "market data"
     CANDLES = "candles"
+    ALERTS = "alerts"
 
 
-NOT_NEEDED = frozenset({Part.CANDLES})  # to be ready: without it some reads are refused, and that is all
+NOT_NEEDED = frozenset({Part.CANDLES, Part.ALERTS})  # to be ready: without them some reads are refused, and that is all
 
 
 class Freshness:

@@ -11,6 +11,8 @@ from msgspec import Struct
 
 from producers.candle_chain import CandleAsk
 from producers.history_answers import AccountTrade, CandleAnswer, TradeAnswer
+from producers.recent_alerts import AlertAsk
+from schemas.alerts import Alert
 from schemas.candles import Interval
 from schemas.journal import AccountEvent
 
@@ -26,6 +28,7 @@ class StoreUnavailable(Exception):
 class Table(StrEnum):
     """Where it matters how far the sink is."""
 
+    ALERTS = "alerts"
     CANDLES = "candles"
     FORMING_CANDLES = "forming_candles"
     ORDER_EVENTS = "order_events"
@@ -135,6 +138,10 @@ class HistoryStore(Protocol):
 
     async def lines(self, ask: JournalAsk, below: int) -> list[StoredLine]:
         """The same of postings."""
+        ...
+
+    async def alerts(self, ask: AlertAsk) -> list[Alert]:
+        """As asked for, in order; one more than `limit` if there are so many."""
         ...
 
     async def sums(self, account: str, after: Cursor, below: int) -> list[BookSum]:

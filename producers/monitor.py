@@ -13,7 +13,7 @@ from producers.command_log import CommandLog
 from producers.follower import Follower
 from producers.health import Health, Part, Place
 from producers.log_reader import known_partitions, open_consumer, partitions_of
-from schemas.topics import CANDLES, DEPTH, LEDGER, TRADES
+from schemas.topics import ALERTS, CANDLES, DEPTH, LEDGER, TRADES
 
 logger = structlog.get_logger()
 PROBE_S = 0.4
@@ -60,6 +60,8 @@ class Monitor:
                 await self._probe(consumer, Part.MARKET, (DEPTH, TRADES))
             if count % MARKET_EVERY == 0 and known_partitions(consumer, (CANDLES,)):
                 await self._probe(consumer, Part.CANDLES, (CANDLES,))
+            if count % MARKET_EVERY == 0 and known_partitions(consumer, (ALERTS,)):
+                await self._probe(consumer, Part.ALERTS, (ALERTS,))
             count += 1
             await asyncio.sleep(PROBE_S)
 

@@ -14,6 +14,7 @@ from producers.public_routes import QuoteRequest
 from producers.reads import ACCOUNT_HEADER, KEY_HEADER, SIGNATURE_HEADER, TIME_HEADER
 from producers.web import CSV, READ_AFTER_HEADER
 from schemas import commands
+from schemas.alerts import Severity
 from schemas.candles import Interval
 from schemas.commands import DelegateKey
 
@@ -43,6 +44,11 @@ _QUERY: dict[str, dict[str, Any]] = {
                      "description": "the first ones behind this cursor; `0-0` is the beginning"},
     "cursor_before": {"name": "before", "schema": {"type": "string"},
                       "description": "the last ones in front of this cursor; without either, the last of all"},
+    "alert_after": {"name": "after", "schema": {"type": "string"},
+                    "description": "the first ones behind this cursor; `0-0` is the beginning"},
+    "alert_before": {"name": "before", "schema": {"type": "string"},
+                     "description": "the last ones in front of this cursor; without either, the last of all"},
+    "severity": {"schema": {"enum": [severity.value for severity in Severity]}},
     "asset": {"schema": {"type": "string"}},
     "format": {"schema": {"enum": ["json", "csv"], "default": "json"},
                "description": "or by `Accept: text/csv`"},

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from producers import answers, history_answers
+from producers.alert_routes import AlertsAnswer
 from producers.books import Quote
 from schemas import commands
 
@@ -230,6 +231,14 @@ OPERATIONS = (
         history_answers.TradesAnswer,
         query=("sequence_after", "sequence_before", "from", "to", "limit", "format"),
         csv=True,
+    ),
+    Operation(
+        "GET",
+        "/api/v1/alerts",
+        "markets",
+        "What the canary found wrong, newest last",
+        AlertsAnswer,
+        query=("alert_after", "alert_before", "from", "to", "symbol", "severity", "limit"),
     ),
     Operation("GET", "/api/v1/time", "service", "The gateway's clock and the log's", answers.TimeAnswer),
     Operation("GET", "/healthz", "service", "The process is up", answers.AliveAnswer),

@@ -25,12 +25,13 @@ _BY_STATUS: dict[int, tuple[Reason, ...]] = {
     403: (Reason.KEY_REVOKED, Reason.NOT_OPERATOR, Reason.ROOT_KEY_REQUIRED, Reason.REGISTRATION_CLOSED),
     404: (
         Reason.UNKNOWN_SYMBOL, Reason.UNKNOWN_ACCOUNT, Reason.UNKNOWN_ASSET, Reason.UNKNOWN_ORDER, Reason.UNKNOWN_KEY,
-        Reason.UNKNOWN_WITHDRAWAL, Reason.NOT_FOUND,
+        Reason.UNKNOWN_WITHDRAWAL, Reason.UNKNOWN_TRADE, Reason.NOT_FOUND,
     ),
     405: (Reason.METHOD_NOT_ALLOWED,),
     409: (
         Reason.NONCE_REUSED, Reason.NONCE_TOO_OLD, Reason.DUPLICATE_CLIENT_ORDER_ID, Reason.DUPLICATE_TRANSFER,
         Reason.ACCOUNT_EXISTS, Reason.ORDER_CLOSED, Reason.STALE_REVISION, Reason.GENESIS_EXISTS,
+        Reason.DUPLICATE_HALT, Reason.ALREADY_BUSTED,
     ),
     413: (Reason.BODY_TOO_LARGE, Reason.RECORD_TOO_LARGE),
     415: (Reason.WRONG_CONTENT_TYPE,),
@@ -38,6 +39,7 @@ _BY_STATUS: dict[int, tuple[Reason, ...]] = {
     500: (Reason.INTERNAL_ERROR,),
     503: (
         Reason.STORAGE_FULL, Reason.LOG_UNAVAILABLE, Reason.NOT_READY, Reason.HISTORY_UNAVAILABLE, Reason.NO_GENESIS,
+        Reason.MARKET_HALTED,
     ),
 }  # fmt: skip
 

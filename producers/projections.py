@@ -1,4 +1,4 @@
-"""The three projections that a gateway follows: the ledger's journal, market data, and candles."""
+"""The projections that a gateway follows: the ledger's journal, market data, candles, and alerts."""
 
 from collections.abc import Mapping, Sequence
 
@@ -8,20 +8,24 @@ import structlog
 from producers.books import WINDOW_S, MarketData
 from producers.executions import Entry, RecentEntries
 from producers.health import Health, Place
+from producers.recent_alerts import RecentAlerts
 from producers.recent_market import RecentCandles, RecentTrades
 from producers.view import View
 from producers.waiting import Waiting
+from schemas.alerts import Alert
 from schemas.codec import ledger_decoder, trades_decoder
 from schemas.journal import LedgerEntry
 from schemas.ledger_state import LedgerState
 from schemas.matcher_state import MatcherState
 from schemas.records import Depth, Trade
-from schemas.topics import CANDLES, DEPTH, LEDGER, TRADES
+from schemas.topics import ALERTS, CANDLES, DEPTH, LEDGER, TRADES
 from stage.partition import PartitionState, decode_state
 from stage.snapshots import Snapshot
 
 logger = structlog.get_logger()
 _depth_decoder = msgspec.json.Decoder(Depth)
+_alert_decoder = msgspec.json.Decoder(Alert)
+ALL_ALERTS_MS = 40 * 365 * 24 * 60 * 60 * 1000  # further back than any log reaches
 
 
 class LedgerProjection:
@@ -146,6 +150,32 @@ class CandlesProjection:
     def apply(self, topic: str, partition: int, offset: int, value: bytes) -> None:
         try:
             self._candles.add(partition, offset, value)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            _say_unreadable(topic, partition, error)
+
+
+class AlertsProjection:
+    """The newest alerts of all that stand on `alerts`."""
+
+    stage: str | None = None
+    topics: Sequence[str] = (ALERTS,)
+    since_ms: Mapping[str, int] = {ALERTS: ALL_ALERTS_MS}
+
+    def __init__(self, alerts: RecentAlerts) -> None:
+        self._alerts = alerts
+
+    def reset(self) -> None:
+        self._alerts.reset()
+
+    def restore(self, partition: int, snapshot: Snapshot | None) -> dict[Place, int]:
+        return {}
+
+    def restored(self, positions: Mapping[Place, int], now_ms: int) -> None:
+        """All that there is has yet to be read."""
+
+    def apply(self, topic: str, partition: int, offset: int, value: bytes) -> None:
+        try:
+            self._alerts.add(partition, offset, _alert_decoder.decode(value))
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             _say_unreadable(topic, partition, error)
 

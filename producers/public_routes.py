@@ -15,6 +15,7 @@ from producers.problems import problem
 from producers.view import Listed
 from producers.web import Answer, query, read_body, whole_number
 from schemas.commands import Side
+from schemas.market import MarketState
 from schemas.reasons import Reason
 from schemas.refusal import Refused
 
@@ -35,8 +36,15 @@ class QuoteRequest(Struct, frozen=True, forbid_unknown_fields=True):
 async def markets(gateway: Gateway, request: Request) -> Answer:
     query(request)
     gateway.health.check_read(Part.LEDGER, gateway.now())
-    found = [MarketAnswer(listed.revision, listed.terms.market) for listed in gateway.view.markets().values()]
+    found = [_market_answer(gateway, listed) for listed in gateway.view.markets().values()]
     return Answer(200, MarketsAnswer(gateway.facts.exchange, found))
+
+
+def _market_answer(gateway: Gateway, listed: Listed) -> MarketAnswer:
+    state, halts = listed.terms.state, gateway.view.standing_halts(listed.terms.symbol)
+    if halts and state in (MarketState.OPEN, MarketState.CANCEL_ONLY):
+        state = MarketState.HALTED
+    return MarketAnswer(listed.revision, listed.terms.market, state, halts)
 
 
 async def book(gateway: Gateway, request: Request) -> Answer:

@@ -23,7 +23,8 @@ from producers.gateway import Gateway, GatewayLimits
 from producers.health import Health, Part
 from producers.history import History
 from producers.monitor import Monitor, watch_disk
-from producers.projections import CandlesProjection, LedgerProjection, MarketProjection
+from producers.projections import AlertsProjection, CandlesProjection, LedgerProjection, MarketProjection
+from producers.recent_alerts import RecentAlerts
 from producers.recent_market import RecentCandles, RecentTrades
 from producers.stored_past import StoredPast
 from producers.stretches import Stretches
@@ -50,15 +51,15 @@ def host_time_ms() -> int:
 def build(place: Place, limits: GatewayLimits) -> FastAPI:
     """The app; its lifespan runs the readers. Nothing is connected before it starts."""
     health, view, market, entries, waiting = Health(), View(), MarketData(), RecentEntries(), Waiting()
-    trades, candles = RecentTrades(), RecentCandles()
+    trades, candles, alerts = RecentTrades(), RecentCandles(), RecentAlerts()
     servers = place.bootstrap_servers
     log, history, stretches = CommandLog(servers), History(servers), Stretches(servers)
     queries = Queries(place.clickhouse, time.monotonic)
     store = ClickHouseStore(queries)
     gateway = Gateway(
         log=log, past=history, stored_past=StoredPast(store, history), store=store, stretches=stretches, view=view,
-        market=market, trades=trades, candles=candles, entries=entries, waiting=waiting, health=health, limits=limits,
-        now_ms=host_time_ms, now=time.monotonic,
+        market=market, trades=trades, candles=candles, alerts=alerts, entries=entries, waiting=waiting, health=health,
+        limits=limits, now_ms=host_time_ms, now=time.monotonic,
     )  # fmt: skip
     followers = {
         Part.LEDGER: Follower(
@@ -73,6 +74,9 @@ def build(place: Place, limits: GatewayLimits) -> FastAPI:
         Part.CANDLES: Follower(
             servers, CandlesProjection(candles), health.parts[Part.CANDLES], host_time_ms,
             fetch_min_bytes=64 * 1024, fetch_max_wait_ms=100,
+        ),
+        Part.ALERTS: Follower(
+            servers, AlertsProjection(alerts), health.parts[Part.ALERTS], host_time_ms, fetch_max_wait_ms=500
         ),
     }  # fmt: skip
     monitor = Monitor(servers, health, log, followers, time.monotonic)

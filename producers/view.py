@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from producers.orders import Order, order_opened, order_restored
 from schemas.decimals import format_decimal
+from schemas.halts import NO_HALTS, Halt, Halts
 from schemas.journal import (
     AccountEvent,
     AccountRegistered,
@@ -27,7 +28,9 @@ from schemas.journal import (
     KeyRevoked,
     LedgerEntry,
     LedgerRecord,
+    MarketHalted,
     MarketListed,
+    MarketResumed,
     OperatorRefused,
     OrderAmended,
     OrderClosed,
@@ -35,6 +38,7 @@ from schemas.journal import (
     OrderFilled,
     OrderOpened,
     OrderRested,
+    TradeReversed,
     WithdrawalClosed,
     WithdrawalOpened,
 )
@@ -100,6 +104,7 @@ class PartitionView:
         self.input_offset = -1  # of the last input of `accounts` that the journal speaks of
         self.time_ms = 0
         self.markets: dict[str, Listed] = {}
+        self.halts: dict[str, Halts] = {}  # of markets that ever were halted
 
 
 class View:
@@ -121,6 +126,7 @@ class View:
             Deposited: self._result,
             WithdrawalOpened: self._withdrawal_opened,
             WithdrawalClosed: self._withdrawal_closed,
+            TradeReversed: self._reversed,
         }
         self.reset()
 
@@ -151,6 +157,11 @@ class View:
                 return self._apply_entry(record)
             case MarketListed():
                 part.markets[record.market.symbol] = self._listed(record.revision, record.market)
+            case MarketHalted():
+                halt = Halt(record.halt_id, record.reason, record.time_ms)
+                part.halts.setdefault(record.symbol, Halts()).add(halt)
+            case MarketResumed():
+                part.halts.setdefault(record.symbol, Halts()).resume(record.halt_ids)
             case ExchangeStarted():
                 self.facts = ExchangeFacts(
                     record.exchange, record.operator_key, record.account_partitions, record.max_open_orders,
@@ -196,6 +207,10 @@ class View:
         del account.open_orders[event.order_id]
         self._remember_closed(event.order_id)
         return (event.order_id,) if event.command_id is None else (event.order_id, event.command_id)
+
+    def _reversed(self, account: AccountView, event: TradeReversed, time_ms: int) -> Sequence[str]:
+        """The order keeps its fill, as the log does; what was given back is in the balances."""
+        return ()
 
     def _remember_closed(self, order_id: str) -> None:
         self._closed_ids.append(order_id)
@@ -265,6 +280,18 @@ class View:
         listed = self.partition(partition).markets.get(symbol)
         return None if listed is None else listed.terms
 
+    def halts(self, partition: int, symbol: str) -> Halts:
+        """A market's halts as the ledger of this partition has them."""
+        return self.partition(partition).halts.get(symbol, NO_HALTS)
+
+    def standing_halts(self, symbol: str) -> list[Halt]:
+        """What halts a market now, the oldest first: until every partition has gone on, it halts those that haven't."""
+        found: dict[str, Halt] = {}
+        for part in self.partitions.values():
+            if symbol in part.halts:
+                found |= part.halts[symbol].standing
+        return sorted(found.values(), key=lambda halt: (halt.time_ms, halt.halt_id))
+
     def markets(self) -> dict[str, Listed]:
         """Each market's newest revision, by symbol."""
         newest: dict[str, Listed] = {}
@@ -290,6 +317,7 @@ class View:
                 genesis.exchange, genesis.operator_key, genesis.account_partitions, genesis.max_open_orders,
                 genesis.open_registration,
             )  # fmt: skip
+        part.halts = {halts.symbol: Halts.restored(halts) for halts in state.halts}
         decimals: dict[str, int] = {}
         for listed in state.markets:
             market = listed.market

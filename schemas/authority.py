@@ -9,16 +9,21 @@ from functools import lru_cache
 from msgspec import Struct
 
 from schemas.commands import (
+    LATEST_ENGINE,
     AmendOrder,
+    AuthoriseHalter,
+    BustTrade,
     CancelAll,
     CancelOrder,
     Command,
     DelegateKey,
     Deposit,
     Genesis,
+    HaltMarket,
     ListMarket,
     NewOrder,
     RegisterAccount,
+    ResumeMarket,
     RevokeKey,
     SettleWithdrawal,
     decode_command,
@@ -39,7 +44,11 @@ from schemas.signing import (
 TRADE_KEY_COMMANDS = (NewOrder, CancelOrder, AmendOrder, CancelAll, RevokeKey)
 HASH_LETTERS = 43  # of 32 bytes in base64url
 MAX_KEY_TEXT = 64
-OPERATOR_COMMANDS = (RegisterAccount, Deposit, SettleWithdrawal, Genesis, ListMarket)
+MARKET_COMMANDS = (AuthoriseHalter, HaltMarket, ResumeMarket, BustTrade)
+OPERATOR_COMMANDS = (
+    RegisterAccount, Deposit, SettleWithdrawal, Genesis, ListMarket,
+    AuthoriseHalter, HaltMarket, ResumeMarket, BustTrade,
+)  # fmt: skip
 
 
 class Opened(Struct, frozen=True):
@@ -51,13 +60,14 @@ class Opened(Struct, frozen=True):
     delegation: DelegateKey | None
 
 
-def open_signed(signed: SignedCommand, raw: bytes | None = None) -> Opened:
+def open_signed(signed: SignedCommand, raw: bytes | None = None, engine_version: int = LATEST_ENGINE) -> Opened:
     """The command, if `signed.key` signed it and speaks for its account; `Refused` otherwise.
 
-    `raw` replaces `signed.command` where a gateway has made the canonical bytes already.
+    `raw` replaces `signed.command` where a gateway has made the canonical bytes already. Stages say by which engine
+    version's commands they read.
     """
     raw = bytes(signed.command) if raw is None else raw
-    command = decode_command(raw)
+    command = decode_command(raw, engine_version)
     if not signed.key or not signed.signature:
         raise Refused(Reason.NO_SIGNATURE)
     if len(signed.key) > MAX_KEY_TEXT:

@@ -22,6 +22,8 @@ from schemas.refusal import Refused
 MAX_COMMAND_BYTES = 4096
 MAX_WINDOW_MS = 60_000
 MAX_AHEAD_MS = 1_000
+MAX_EVIDENCE = 16
+MAX_RESUMED_AT_ONCE = 32
 
 Text = Annotated[str, Meta(pattern=r"^[!-~ ]{1,128}\Z")]
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._:-]{1,64}\Z")]
@@ -29,6 +31,7 @@ ClientOrderId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._:-]{1,36}\Z")]
 AccountId = Annotated[str, Meta(pattern=r"^[0-9a-f]{40}\Z")]
 KeyText = Annotated[str, Meta(pattern=r"^[a-z0-9]{4,16}:[A-Za-z0-9_-]{43,88}\Z")]
 PlaceId = Annotated[str, Meta(pattern=r"^[0-9]{1,6}-[0-9]{1,19}\Z")]
+TradeId = Annotated[str, Meta(pattern=r"^[0-9]{1,6}-[0-9]{1,19}-[0-9]{1,9}\Z")]
 Decimal = Annotated[str, Meta(max_length=64)]
 Natural = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 
@@ -181,10 +184,85 @@ class ListMarket(_Command, frozen=True, tag="list_market", kw_only=True):
     time_ms: Natural
 
 
+# --- since engine version 2
+
+
+class AuthoriseHalter(_Command, frozen=True, tag="authorise_halter", kw_only=True):
+    """Names the key that besides the operator's may halt markets, and nothing else; without one there is none. Signed
+    by the operator; revisions count up from 1."""
+
+    revision: Annotated[int, Meta(ge=1)]
+    halter_key: KeyText | None = None
+    time_ms: Natural
+
+
+class RecordPlace(Struct, frozen=True, forbid_unknown_fields=True):
+    """Where a record lies on the log."""
+
+    topic: Name
+    partition: Natural
+    offset: Natural
+
+
+class HaltMarket(_Command, frozen=True, tag="halt_market", kw_only=True):
+    """Halts a market until this halt is resumed. Signed by the operator or the halter; `halt_id` is the alert's."""
+
+    symbol: Name
+    partition: Annotated[int, Meta(ge=0, le=100_000)]  # the market's, of `orders`
+    halt_id: Name
+    reason: Text
+    evidence: Annotated[list[RecordPlace], Meta(max_length=MAX_EVIDENCE)]  # may be empty
+    time_ms: Natural
+
+
+class ResumeMarket(_Command, frozen=True, tag="resume_market", kw_only=True):
+    """Ends these halts, and no others. Signed by the operator."""
+
+    symbol: Name
+    partition: Annotated[int, Meta(ge=0, le=100_000)]
+    halt_ids: Annotated[list[Name], Meta(min_length=1, max_length=MAX_RESUMED_AT_ONCE)]
+    reason: Text
+    time_ms: Natural
+
+
+class PublishedTrade(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A trade as it stands on `trades`, without its place on the edge."""
+
+    symbol: Name
+    sequence: Annotated[int, Meta(ge=1, le=2**63 - 1)]
+    trade_id: TradeId
+    time_ms: Natural
+    price: Decimal
+    quantity: Decimal
+    quote_quantity: Decimal
+    aggressor_side: Side
+    taker_order_id: PlaceId
+    taker_account: AccountId
+    taker_fee: Decimal
+    maker_order_id: PlaceId
+    maker_account: AccountId
+    maker_fee: Decimal
+    fee_asset: Name
+
+
+class BustTrade(_Command, frozen=True, tag="bust_trade", kw_only=True):
+    """Takes a trade back on both accounts. Signed by the operator, over the trade's own record."""
+
+    partition: Annotated[int, Meta(ge=0, le=100_000)]
+    trade: PublishedTrade
+    reason: Text
+    time_ms: Natural
+
+
 AccountCommand = NewOrder | CancelOrder | AmendOrder | CancelAll | DelegateKey | RevokeKey | Withdraw
-OperatorCommand = RegisterAccount | Deposit | SettleWithdrawal | Genesis | ListMarket
+FirstOperatorCommand = RegisterAccount | Deposit | SettleWithdrawal | Genesis | ListMarket
+MarketCommand = AuthoriseHalter | HaltMarket | ResumeMarket | BustTrade
+OperatorCommand = FirstOperatorCommand | MarketCommand
+FirstCommand = AccountCommand | FirstOperatorCommand
 Command = AccountCommand | OperatorCommand
 
+LATEST_ENGINE = 2
+_first_decoder: msgspec.json.Decoder[FirstCommand] = msgspec.json.Decoder(FirstCommand)
 _decoder: msgspec.json.Decoder[Command] = msgspec.json.Decoder(Command)
 _encoder = msgspec.json.Encoder()
 
@@ -194,9 +272,10 @@ def encode_command(command: Command) -> bytes:
     return _encoder.encode(command)
 
 
-def decode_command(raw: bytes) -> Command:
-    """The command that these canonical bytes stand for; `Refused` if they are not canonical."""
-    command = _decode(raw)
+def decode_command(raw: bytes, engine_version: int = LATEST_ENGINE) -> Command:
+    """The command that these canonical bytes stand for; `Refused` if they are not canonical, or if the rules of this
+    engine version have no such command."""
+    command = _decode(raw, engine_version)
     if _encoder.encode(command) != raw:
         raise Refused(*_what_differs(raw))
     return command
@@ -204,7 +283,7 @@ def decode_command(raw: bytes) -> Command:
 
 def canonical(raw: bytes) -> bytes:
     """The canonical bytes of a command that came over HTTP, where white space and the order of fields are free."""
-    encoded = _encoder.encode(_decode(raw))
+    encoded = _encoder.encode(_decode(raw, LATEST_ENGINE))
     if encoded != raw:
         reason, detail = _what_differs(raw)
         if reason is not Reason.NOT_CANONICAL:
@@ -212,11 +291,11 @@ def canonical(raw: bytes) -> bytes:
     return encoded
 
 
-def _decode(raw: bytes) -> Command:
+def _decode(raw: bytes, engine_version: int) -> Command:
     if len(raw) > MAX_COMMAND_BYTES:
         raise Refused(Reason.RECORD_TOO_LARGE, f"the command has {len(raw)} bytes")
     try:
-        return _decoder.decode(raw)
+        return _first_decoder.decode(raw) if engine_version == 1 else _decoder.decode(raw)
     except RecursionError:
         raise Refused(Reason.NOT_JSON, "nested too deeply") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

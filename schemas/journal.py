@@ -5,7 +5,7 @@ All numbers are decimal strings. Every change of a balance stands here, and an a
 
 from msgspec import Struct, field
 
-from schemas.commands import Side
+from schemas.commands import RecordPlace, Side
 from schemas.market import Market
 from schemas.reasons import Reason
 from schemas.records import CloseStatus, Derived, Role
@@ -15,7 +15,8 @@ class Posting(Struct, frozen=True, gc=False):
     """One line of a double entry: `amount` of `asset` onto `book`.
 
     Books: `free:ACCOUNT`, `reserved:ACCOUNT`, `pending:ACCOUNT` (withdrawals under way), `clearing:SYMBOL`, `fees`,
-    `world` (what came in by deposits and left by withdrawals).
+    `world` (what came in by deposits and left by withdrawals), `losses` (what busts could not take back, which the
+    exchange bears: its balance is zero or below).
     """
 
     book: str
@@ -150,6 +151,26 @@ class WithdrawalClosed(Struct, frozen=True, gc=False, tag_field="event", tag="wi
     paid: bool
 
 
+class TradeReversed(Struct, frozen=True, gc=False, tag_field="event", tag="trade_reversed"):
+    """The operator busted a trade: the account's side of it was taken back. What was no longer free, `loss` of
+    `loss_asset`, the exchange bears. The order itself stays as it is."""
+
+    command_id: str  # the bust's place in `orders`, as `orders-PARTITION-OFFSET`
+    order_id: str
+    symbol: str
+    side: Side
+    role: Role
+    price: str
+    quantity: str
+    quote_quantity: str
+    fee: str
+    fee_asset: str
+    trade_id: str
+    trade_sequence: int
+    loss: str
+    loss_asset: str
+
+
 AccountEvent = (
     OrderOpened
     | OrderRested
@@ -166,6 +187,7 @@ AccountEvent = (
     | Deposited
     | WithdrawalOpened
     | WithdrawalClosed
+    | TradeReversed
 )
 
 
@@ -201,8 +223,36 @@ class ExchangeStarted(Derived, frozen=True, tag_field="record", tag="exchange_st
     time_ms: int
 
 
+class HalterAuthorised(Derived, frozen=True, tag_field="record", tag="halter_authorised", kw_only=True):
+    """On `ledger`, on each partition: this key, besides the operator's, may halt markets from here on."""
+
+    revision: int
+    halter_key: str | None
+    time_ms: int
+
+
+class MarketHalted(Derived, frozen=True, tag_field="record", tag="market_halted", kw_only=True):
+    """On `ledger`, on each partition: the market takes no orders until this halt is resumed."""
+
+    symbol: str
+    halt_id: str
+    reason: str
+    evidence: list[RecordPlace]
+    halted_by: str  # the key that signed
+    time_ms: int
+
+
+class MarketResumed(Derived, frozen=True, tag_field="record", tag="market_resumed", kw_only=True):
+    """On `ledger`, on each partition: these halts are over. The market is open again once none stands."""
+
+    symbol: str
+    halt_ids: list[str]
+    reason: str
+    time_ms: int
+
+
 class OperatorRefused(Derived, frozen=True, tag_field="record", tag="operator_refused", kw_only=True):
-    """On `ledger`: a genesis or listing record that was refused; nothing changed."""
+    """On `ledger`: an operator's record that is about no account was refused; nothing changed."""
 
     command_id: str
     time_ms: int
@@ -210,4 +260,6 @@ class OperatorRefused(Derived, frozen=True, tag_field="record", tag="operator_re
     detail: str
 
 
-LedgerRecord = LedgerEntry | MarketListed | ExchangeStarted | OperatorRefused
+LedgerRecord = (
+    LedgerEntry | MarketListed | ExchangeStarted | OperatorRefused | HalterAuthorised | MarketHalted | MarketResumed
+)

@@ -6,6 +6,7 @@ Amounts are minor units, prices ticks, quantities lots. Lists keep the order in 
 from msgspec import Struct
 
 from schemas.commands import Genesis, NewOrder, Side
+from schemas.halts import HaltState
 from schemas.market import Market
 from schemas.reasons import Reason
 from schemas.records import CloseStatus
@@ -79,8 +80,18 @@ class ListedMarket(Struct):
     market: Market
 
 
+class Halter(Struct, frozen=True):
+    """The key that besides the operator's may halt markets; revision 0 is before any was named."""
+
+    revision: int = 0
+    key: str | None = None
+
+
 class LedgerState(Struct):
     genesis: Genesis | None
     markets: list[ListedMarket]
     accounts: list[AccountState]
-    books: dict[str, dict[str, int]]  # clearing, fees and world: book -> asset -> minor units
+    books: dict[str, dict[str, int]]  # clearing, fees, world and losses: book -> asset -> minor units
+    halter: Halter = Halter()
+    halts: list[HaltState] = []
+    busted: dict[str, list[str]] = {}  # of each market, the ids of the trades taken back

@@ -3,6 +3,8 @@
 from msgspec import Struct
 
 from schemas.commands import Genesis, SelfTrade, Side
+from schemas.halts import HaltState
+from schemas.ledger_state import Halter
 from schemas.market import Market
 
 
@@ -30,8 +32,11 @@ class BookState(Struct):
     depth_sequence: int
     last_price_ticks: int | None
     orders: list[RestingOrder]  # bids, then asks; best price first, oldest first within a price
+    halts: HaltState | None = None
+    busted: dict[str, int] = {}  # trade id -> trade sequence
 
 
 class MatcherState(Struct):
     genesis: Genesis | None
     books: list[BookState]
+    halter: Halter = Halter()

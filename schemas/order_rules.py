@@ -1,6 +1,7 @@
 """What an order must say to make sense in a market, whoever asks: the gateway, the ledger or the matcher."""
 
 from schemas.commands import AmendOrder, NewOrder, OrderType, SelfTrade, Side, TimeInForce
+from schemas.halts import NO_HALTS, Halts
 from schemas.market import MarketState, Priced, Terms
 from schemas.reasons import Reason
 from schemas.refusal import Refused
@@ -9,11 +10,12 @@ _RESTING = (TimeInForce.GTC, TimeInForce.GTD)
 _IMMEDIATE = (TimeInForce.IOC, TimeInForce.FOK)
 
 
-def price_new_order(order: NewOrder, terms: Terms) -> Priced:
+def price_new_order(order: NewOrder, terms: Terms, halts: Halts = NO_HALTS) -> Priced:
     """The order's numbers in integers, or `Refused` with the first rule that it breaks. Says nothing about funds."""
     check_combination(order)
     if terms.state is not MarketState.OPEN:
         raise Refused(Reason.MARKET_NOT_OPEN, f"{terms.symbol} is {terms.state}")
+    halts.check()
     price = terms.price_ticks(order.price) if order.price is not None else None
     quantity = terms.quantity_lots(order.quantity) if order.quantity is not None else None
     if price is not None and quantity is not None:
@@ -51,10 +53,11 @@ def check_combination(order: NewOrder) -> None:
         raise Refused(Reason.BAD_COMBINATION, "post_only goes with GTC or GTD")
 
 
-def price_amend(amend: AmendOrder, current_price_ticks: int, terms: Terms) -> tuple[int, int]:
+def price_amend(amend: AmendOrder, current_price_ticks: int, terms: Terms, halts: Halts = NO_HALTS) -> tuple[int, int]:
     """(price in ticks, new total quantity in lots) of an amend; `Refused` where the market's terms forbid it."""
     if terms.state not in (MarketState.OPEN, MarketState.CANCEL_ONLY):
         raise Refused(Reason.MARKET_NOT_OPEN, f"{terms.symbol} is {terms.state}")
+    halts.check()
     price = terms.price_ticks(amend.price) if amend.price is not None else current_price_ticks
     quantity = terms.quantity_lots(amend.quantity)
     terms.check_notional(price, quantity)

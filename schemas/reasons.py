@@ -40,6 +40,7 @@ class Reason(StrEnum):
     # the market's terms
     UNKNOWN_SYMBOL = "UNKNOWN_SYMBOL"
     MARKET_NOT_OPEN = "MARKET_NOT_OPEN"
+    MARKET_HALTED = "MARKET_HALTED"
     OFF_TICK = "OFF_TICK"
     OFF_LOT = "OFF_LOT"
     BELOW_MIN_QUANTITY = "BELOW_MIN_QUANTITY"
@@ -49,6 +50,13 @@ class Reason(StrEnum):
     NOTIONAL_OVERFLOW = "NOTIONAL_OVERFLOW"
     STALE_REVISION = "STALE_REVISION"
     BAD_LISTING = "BAD_LISTING"
+    # halts and busts
+    DUPLICATE_HALT = "DUPLICATE_HALT"
+    TOO_MANY_HALTS = "TOO_MANY_HALTS"
+    UNKNOWN_TRADE = "UNKNOWN_TRADE"
+    TRADE_DIFFERS = "TRADE_DIFFERS"
+    ALREADY_BUSTED = "ALREADY_BUSTED"
+    TOO_MANY_BUSTS = "TOO_MANY_BUSTS"
     # the account
     UNKNOWN_ACCOUNT = "UNKNOWN_ACCOUNT"
     ACCOUNT_EXISTS = "ACCOUNT_EXISTS"
@@ -130,6 +138,7 @@ TEXTS: dict[Reason, str] = {
     Reason.DUPLICATE_TRANSFER: "This transfer id was booked already.",
     Reason.UNKNOWN_SYMBOL: "There is no such market.",
     Reason.MARKET_NOT_OPEN: "The market does not take this command in its present state.",
+    Reason.MARKET_HALTED: "The market is halted; orders can be cancelled.",
     Reason.OFF_TICK: "The price is not a multiple of the tick.",
     Reason.OFF_LOT: "The quantity is not a multiple of the lot.",
     Reason.BELOW_MIN_QUANTITY: "The quantity is below the market's minimum.",
@@ -139,6 +148,12 @@ TEXTS: dict[Reason, str] = {
     Reason.NOTIONAL_OVERFLOW: "Price times quantity, with its fee, exceeds 2^63 - 1 minor units.",
     Reason.STALE_REVISION: "The market already has this revision or a later one.",
     Reason.BAD_LISTING: "The market's terms contradict each other or its fixed terms.",
+    Reason.DUPLICATE_HALT: "The market had this halt before, or it was resumed already.",
+    Reason.TOO_MANY_HALTS: "The market has had as many halts as it may have.",
+    Reason.UNKNOWN_TRADE: "The market has had no such trade.",
+    Reason.TRADE_DIFFERS: "The trade contradicts itself: its numbers do not fit each other or the market's grid.",
+    Reason.ALREADY_BUSTED: "The trade was busted before.",
+    Reason.TOO_MANY_BUSTS: "The market has had as many busts as it may have.",
     Reason.UNKNOWN_ACCOUNT: "There is no such account.",
     Reason.ACCOUNT_EXISTS: "The account is registered already.",
     Reason.REGISTRATION_CLOSED: "Accounts are admitted by the operator on this exchange.",

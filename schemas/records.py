@@ -10,7 +10,7 @@ from typing import Annotated
 
 from msgspec import Meta, Raw, Struct
 
-from schemas.commands import Side
+from schemas.commands import PublishedTrade, Side
 from schemas.reasons import Reason
 
 # --- where a record comes from
@@ -62,7 +62,7 @@ class SignedCommand(Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
 
 
 class Submitted(Struct, frozen=True, tag_field="record", tag="submitted"):
-    """On `accounts`: what a gateway took in. On `orders`: only the operator's listing changes and genesis."""
+    """On `accounts`: what a gateway took in. On `orders`: only genesis and the operator's commands about markets."""
 
     signed: SignedCommand
 
@@ -173,6 +173,15 @@ class ExecutionReport(Derived, frozen=True, tag_field="record", tag="execution_r
     events: list[OrderEvent]
 
 
+class BustReport(Derived, frozen=True, tag_field="record", tag="bust_report", kw_only=True):
+    """On `accounts`: the matcher took this trade back. `signed` is the operator's `bust_trade`, for the ledger to check
+    and to reverse the legs that this partition's accounts have in it."""
+
+    symbol: str
+    time_ms: int
+    signed: SignedCommand
+
+
 # --- public market data
 
 
@@ -202,6 +211,16 @@ class TradesTick(Derived, frozen=True, tag_field="record", tag="tick", kw_only=T
     time_ms: int
 
 
+class TradeBusted(Derived, frozen=True, tag_field="record", tag="trade_busted", kw_only=True):
+    """On `trades`: the operator took a trade back. It has no sequence of its own: `trade` has that of the trade, whose
+    record stays where it is. `time_ms` is the log time of the bust."""
+
+    symbol: str
+    time_ms: int
+    reason: str
+    trade: PublishedTrade
+
+
 class Depth(Derived, frozen=True, tag_field="record", tag="depth", kw_only=True):
     """On `depth`: new totals of the levels that one input changed, as (price, quantity); quantity 0 is a level gone."""
 
@@ -227,6 +246,7 @@ class DeadLetter(Derived, frozen=True, tag_field="record", tag="dead_letter", kw
 
 # --- what stands on a topic
 
-AccountsRecord = Submitted | ExecutionReport
+FirstAccountsRecord = Submitted | ExecutionReport
+AccountsRecord = Submitted | ExecutionReport | BustReport
 OrdersRecord = Funded | Tick | Submitted
-TradesRecord = Trade | TradesTick
+TradesRecord = Trade | TradesTick | TradeBusted

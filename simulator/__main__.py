@@ -9,10 +9,14 @@ from typing import Annotated, NoReturn
 import typer
 from rich.console import Console
 from rich.progress import Progress
+from rich.table import Table
 
 from glassbook.settings import Settings
 from simulator.broker_faults import Plan, Report
 from simulator.broker_faults import run_campaign as run_broker_campaign
+from simulator.canary_campaign import HONEST, Tally
+from simulator.canary_campaign import run_campaign as run_canary_campaign
+from simulator.canary_injections import INJECTIONS
 from simulator.candle_faults import Plan as CandlePlan
 from simulator.candle_faults import run_campaign as run_candle_campaign
 from simulator.faults import Campaign, quiet, run_campaign, run_seed
@@ -80,7 +84,7 @@ def broker_faults(
         console.print(f"{strikes} processes {'stopped and continued' if stop else 'killed'} under {orders:,} orders")
         report = run_broker_campaign(settings, plan)
         _print_report(report)
-        return report.exact
+        return report.exact and report.blames_nobody
 
     _play_both_ways(play)
 
@@ -163,6 +167,53 @@ def _play_both_ways(play: Callable[[Settings, bool], bool]) -> NoReturn:
     raise typer.Exit(0 if exact else 1)
 
 
+@app.command("canary")
+def canary(
+    injections: Annotated[int, typer.Option(min=0, help="How many of each manipulation.")] = 100,
+    honest: Annotated[int, typer.Option(min=0, help="How many honest logs, half of them under faults.")] = 2_000,
+    seed: Annotated[int, typer.Option(min=0, help="The first seed of each.")] = 0,
+    only: Annotated[str | None, typer.Option(help="Only this manipulation, or `honest`.")] = None,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Processes; one a core if not given.")] = None,
+) -> None:
+    """Inject every manipulation into logs in memory, and see whether the canary tells it and blames nobody honest.
+
+    Examples:
+
+      python -m simulator canary --injections 3000 --honest 100000
+
+      python -m simulator canary --only "insider alters a price" --seed 4711 --injections 1
+    """
+    if only not in (None, HONEST, *(injection.name for injection in INJECTIONS)):
+        raise typer.BadParameter(f"there is no manipulation {only!r}", param_hint="--only")
+    tallies = {injection.name: Tally(injection.name) for injection in INJECTIONS} | {HONEST: Tally(HONEST)}
+    with Progress(console=console) as progress:
+        chosen = [name for name in tallies if only in (None, name)]
+        total = sum(honest if name == HONEST else injections for name in chosen)
+        bar = progress.add_task("cases", total=total)
+        for tally in run_canary_campaign(injections, honest, seed, only, jobs):
+            tallies[tally.name].add(tally)
+            progress.update(bar, advance=tally.injected)
+    _print_tallies(tallies)
+    raise typer.Exit(1 if any(tally.failures for tally in tallies.values()) else 0)
+
+
+def _print_tallies(tallies: dict[str, Tally]) -> None:
+    table = Table("", "manipulation", "injected", "caught", "controls")
+    for injection in INJECTIONS:
+        tally = tallies[injection.name]
+        if tally.injected:
+            figures = f"{tally.injected:,}", f"{tally.caught:,}", f"{tally.controls:,}"
+            table.add_row(str(injection.number), injection.name, *figures)
+    console.print(table)
+    honest = tallies[HONEST]
+    console.print(
+        f"{honest.injected:,} honest logs with {honest.orders:,} orders: {len(honest.failures)} with a false alarm"
+    )
+    for tally in tallies.values():
+        for failure in tally.failures[:5]:
+            console.print(f"  {failure}", markup=False)
+
+
 def _print_report(report: Report) -> None:
     load = report.load
     console.print(
@@ -178,7 +229,11 @@ def _print_report(report: Report) -> None:
         f" {len(report.state_differences)} states differ from the clean replay, {report.repeats:,} repeats,"
         f" {report.public_repeats:,} of them on public topics: {'exact' if report.exact else 'NOT EXACT'}"
     )
-    for difference in [*report.differences, *report.state_differences][:20]:
+    console.print(
+        f"the canary judged {report.judged:,} records, {report.unjudged} not; {len(report.false_alarms)} false alarms,"
+        f" and {report.late_alerts} times it said that a stage is late, which was true"
+    )
+    for difference in [*report.differences, *report.state_differences, *report.false_alarms][:20]:
         console.print(f"  {difference}", markup=False)
 
 

@@ -2,7 +2,8 @@
 
 A system of its own is started in a folder of its own, with second ledgers and matchers that join and leave. Every
 process is struck in turn, with SIGKILL, or with SIGSTOP past its session time-out and SIGCONT. Then the system is
-stopped in good order and its whole log is audited by a clean replay (`audit.py`).
+stopped in good order and its whole log is audited by a clean replay (`audit.py`). The canary, which is struck as well,
+must have judged all of it by then, and have blamed nobody.
 """
 
 import asyncio
@@ -13,24 +14,30 @@ import subprocess
 import sys
 import time
 
+import msgspec
 import structlog
 from msgspec import Struct
 
 from glassbook import groups
+from glassbook.cluster import STAGES as CLUSTER_STAGES
 from glassbook.cluster import Cluster
 from glassbook.listing import read_listing
 from glassbook.listing_generate import generate
 from glassbook.operator import OperatorFolder, apply_listing
 from glassbook.operator_log import OperatorLog
 from glassbook.settings import Settings
-from schemas.topics import LEDGER, SNAPSHOTS, TRADES
+from glassbook.topics_admin import admin_client
+from schemas.alerts import Alert
+from schemas.topics import ALERTS, LEDGER, SNAPSHOTS, TRADES
 from simulator.audit import Audit, Log, audit, outcomes
+from simulator.canary_broker_alerts import false_alarms
 from simulator.faults_load import Load, LoadReport
 from simulator.topic_reader import read_topics
 from stage.partition import decode_state
 from stage.snapshots import newest_snapshots
 
 STAGES = ("matcher", "ledger", "producers")
+CANARY = "canary"
 SECOND_MEMBERS = ("ledger", "matcher")
 RECOVERY_LIMIT_S = 60.0
 
@@ -50,7 +57,7 @@ class Plan(Struct, frozen=True):
 
     @property
     def targets(self) -> tuple[str, ...]:
-        return (*STAGES, *(f"broker-{number}" for number in range(1, self.brokers + 1)))
+        return (*STAGES, *(f"broker-{number}" for number in range(1, self.brokers + 1)), CANARY)
 
 
 class Strike(Struct):
@@ -71,12 +78,21 @@ class Report(Struct):
     public_repeats: int
     differences: list[str]
     state_differences: list[str]  # stages whose last snapshot isn't what the replay ends with
+    judged: int  # records that the canary has judged
+    unjudged: int
+    late_alerts: int  # that said the truth: a stage that is killed or stopped may be late
+    false_alarms: list[str]
 
     @property
     def exact(self) -> bool:
         """True if nothing was lost, doubled or changed. Only a process that was stopped may leave repeats behind."""
         doubled = self.public_repeats and not self.plan.stop
         return not (self.without_outcome or self.differences or self.state_differences or doubled)
+
+    @property
+    def blames_nobody(self) -> bool:
+        """True if the canary has judged all that was left on the log, and rightly found nothing wrong."""
+        return not (self.unjudged or self.false_alarms)
 
     @property
     def recovery_s(self) -> list[float]:
@@ -96,8 +112,9 @@ def run_campaign(settings: Settings, plan: Plan) -> Report:
         cluster.stop()
         raise
     log = read_topics(cluster.settings.bootstrap_servers)
+    said = _what_the_canary_said(cluster.settings.bootstrap_servers)
     cluster.stop()
-    return _judge(plan, time.monotonic() - started, log, load, strikes)
+    return _judge(plan, time.monotonic() - started, log, load, strikes, said, settings.canary_late_ms)
 
 
 def _list_markets(settings: Settings, bootstrap: str, plan: Plan) -> None:
@@ -178,11 +195,13 @@ def _settle_down(cluster: Cluster) -> None:
     cluster.supervisor.stop_program("stages:clock")
     inputs = {stage.group: stage.inputs for stage in cluster.stages if stage.group}
     bootstrap, deadline = cluster.settings.bootstrap_servers, time.monotonic() + RECOVERY_LIMIT_S
-    quiet = False
+    quiet, before = False, ""
     while not quiet:
         # The stages feed each other: all is read when the ends were reached and have not moved meanwhile.
         ends = groups.ends(bootstrap, inputs)
         while behind := groups.behind(bootstrap, inputs, ends):
+            if behind != before:
+                before, deadline = behind, time.monotonic() + RECOVERY_LIMIT_S
             if time.monotonic() > deadline:
                 raise TimeoutError(f"the stages don't come to rest: {behind}")
             time.sleep(0.1)
@@ -191,8 +210,28 @@ def _settle_down(cluster: Cluster) -> None:
     cluster.supervisor.stop_group("stages")
 
 
-def _judge(plan: Plan, seconds: float, log: Log, load: Load, strikes: list[Strike]) -> Report:
+class Said(Struct):
+    """What the canary came to."""
+
+    judged: int
+    unjudged: int
+    alerts: list[Alert]
+
+
+def _what_the_canary_said(bootstrap: str) -> Said:
+    canary = next(stage for stage in CLUSTER_STAGES if stage.name == CANARY)
+    positions = groups.positions(admin_client(bootstrap), CANARY, canary.inputs)
+    alerts = [
+        msgspec.json.decode(record.value, type=Alert)
+        for records in read_topics(bootstrap, (ALERTS,)).values()
+        for record in records
+    ]
+    return Said(sum(p.committed for p in positions), sum(p.lag for p in positions), alerts)
+
+
+def _judge(plan: Plan, seconds: float, log: Log, load: Load, strikes: list[Strike], said: Said, late_ms: int) -> Report:
     found = audit(log)
+    wrong = false_alarms(said.alerts, log, late_ms)
     done = outcomes(record.value for (topic, _), records in log.items() if topic == LEDGER for record in records)
     trades = sum(
         record.value.startswith(b'{"record":"trade"')
@@ -211,6 +250,10 @@ def _judge(plan: Plan, seconds: float, log: Log, load: Load, strikes: list[Strik
         public_repeats=found.public_repeats,
         differences=found.differences,
         state_differences=_state_differences(found, log),
+        judged=said.judged,
+        unjudged=said.unjudged,
+        late_alerts=len(said.alerts) - len(wrong),
+        false_alarms=wrong,
     )
 
 

@@ -12,6 +12,7 @@ import structlog
 from msgspec import Struct
 
 from simulator.group import MakeService
+from simulator.interventions import intervened
 from simulator.orderly import compare_with_undisturbed
 from simulator.tampering import check_tampering
 from simulator.verdict import judge
@@ -43,7 +44,10 @@ class Campaign(Struct):
 def run_seed(seed: int, make_service: MakeService = StageService, trace: list[str] | None = None) -> Counter[str]:
     """One run and its verdict; raises what went wrong. `trace` is filled with what happened, also if it fails."""
     random = Random(seed)
-    workload = make_workload(random, random.randint(COMMANDS // 2, COMMANDS * 3 // 2))
+    engine_version = 1 + seed // 2 % 2  # so that orderly seeds and others have either
+    workload = make_workload(random, random.randint(COMMANDS // 2, COMMANDS * 3 // 2), engine_version)
+    if engine_version > 1:
+        workload = intervened(random, workload)
     if seed % ORDERLY_EVERY == 0:
         return compare_with_undisturbed(random, workload, make_service).figures
     world = World(random, workload, Odds.drawn(random), make_service)

@@ -33,6 +33,7 @@ def judge(world: World) -> Audit:
     _check_public_repeats(cluster)
     _check_outcomes(cluster)
     _check_open_orders(result)
+    _check_halts(result)
     return result
 
 
@@ -125,6 +126,20 @@ def _check_open_orders(result: Audit) -> None:
                     total = held.quantity_lots or 0
                     opened[f"{partition}-{offset}"] = (held.filled_lots, total - held.filled_lots)
     _require(opened == resting, f"the ledger has {opened} open, the matcher {resting}")
+
+
+def _check_halts(result: Audit) -> None:
+    """Whatever the order in which halts and resumptions reached them, all partitions agree on what stands still."""
+    standing: dict[str, set[frozenset[str]]] = defaultdict(set)
+    for core in result.cores.values():
+        if isinstance(core, LedgerCore):
+            for symbol, halts in core.halts.items():
+                standing[symbol].add(frozenset(halts.standing))
+        elif isinstance(core, MatcherCore):
+            for symbol, book in core.books.items():
+                standing[symbol].add(frozenset(book.halts.standing))
+    for symbol, found in standing.items():
+        _require(len(found) == 1, f"ledger and matcher differ in what halts {symbol}")
 
 
 def check_reserved(core: LedgerCore, account: Account) -> None:

@@ -53,6 +53,7 @@ class Workload(NamedTuple):
     order_partitions: int
     opening: list[Delivery]  # genesis, listings, accounts, deposits: in this order, before all else
     commands: list[Delivery]
+    engine_version: int = 2
 
 
 class BatchKey:
@@ -94,13 +95,13 @@ def market(symbol: str, partition: int, **changes: Any) -> Market:
 
 
 @lru_cache
-def opening(account_partitions: int, order_partitions: int) -> list[Delivery]:
+def opening(account_partitions: int, order_partitions: int, engine_version: int = 2) -> list[Delivery]:
     """The same for each seed with these partitions, so its signatures are checked once a process."""
     operator, accounts = keys()
     markets = [market("ABC-USD", 0), market("XYZ-USD", order_partitions - 1, maker_fee="0.0003")]
     genesis = Genesis(
-        exchange=EXCHANGE, operator_key=operator.public, engine_version=1, account_partitions=account_partitions,
-        max_open_orders=8, open_registration=False, time_ms=START_MS,
+        exchange=EXCHANGE, operator_key=operator.public, engine_version=engine_version,
+        account_partitions=account_partitions, max_open_orders=8, open_registration=False, time_ms=START_MS,
     )  # fmt: skip
     listings = [ListMarket(exchange=EXCHANGE, revision=1, market=item, time_ms=START_MS) for item in markets]
     funds = [("USD", "150"), ("ABC", "120"), ("XYZ", "80")]
@@ -125,7 +126,7 @@ def opening(account_partitions: int, order_partitions: int) -> list[Delivery]:
     return result
 
 
-def make_workload(random: Random, commands: int) -> Workload:
+def make_workload(random: Random, commands: int, engine_version: int = 2) -> Workload:
     account_partitions, order_partitions = random.choice([(1, 1), (2, 1), (2, 2), (3, 2)])
     _, accounts = keys()
     authors = [_Author(random, key) for key in accounts]
@@ -138,7 +139,8 @@ def make_workload(random: Random, commands: int) -> Workload:
         for turn in turns
     ]
     _add_noise(random, deliveries, account_partitions, order_partitions)
-    return Workload(account_partitions, order_partitions, opening(account_partitions, order_partitions), deliveries)
+    first = opening(account_partitions, order_partitions, engine_version)
+    return Workload(account_partitions, order_partitions, first, deliveries, engine_version)
 
 
 def _add_noise(random: Random, deliveries: list[Delivery], account_partitions: int, order_partitions: int) -> None:

@@ -1,11 +1,11 @@
-"""Trades, candles and alerts as columns. Pure; values are as the records have them, decimals as strings."""
+"""Trades, busts, candles and alerts as columns. Pure; values are as the records have them, decimals as strings."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from schemas.alerts import Alert
 from schemas.candles import Candle, FormingCandle
-from schemas.records import Trade
+from schemas.records import Trade, TradeBusted
 
 Columns = list[list[Any]]
 
@@ -35,6 +35,28 @@ def trades(records: Sequence[Trade], offsets: Sequence[int]) -> Columns:
         [trade.maker_account for trade in records],
         [trade.maker_fee for trade in records],
         [trade.fee_asset for trade in records],
+        list(offsets),
+    ]
+
+
+def is_bust(record: Any, partition: int) -> bool:
+    return type(record) is TradeBusted
+
+
+def bust_fact(bust: TradeBusted) -> tuple[str, int]:
+    return bust.symbol, bust.trade.sequence
+
+
+def busts(records: Sequence[TradeBusted], offsets: Sequence[int]) -> Columns:
+    return [
+        [bust.symbol for bust in records],
+        [bust.trade.sequence for bust in records],
+        [bust.trade.trade_id for bust in records],
+        [bust.time_ms for bust in records],
+        [bust.reason for bust in records],
+        [bust.trade.price for bust in records],
+        [bust.trade.quantity for bust in records],
+        [bust.trade.quote_quantity for bust in records],
         list(offsets),
     ]
 

@@ -82,6 +82,20 @@ TRADES = Table(
     "time",
 )  # fmt: skip
 
+BUSTS = Table(
+    "busts",
+    "trades",
+    _columns(
+        symbol=TEXT, sequence=UINT64, trade_id=TEXT, time=TIME, reason=TEXT, price=DECIMAL, quantity=DECIMAL,
+        quote_quantity=DECIMAL,
+    ),
+    market_rows.is_bust,
+    market_rows.busts,
+    ("symbol", "sequence"),
+    market_rows.bust_fact,
+    "time",
+)  # fmt: skip
+
 _CANDLE = _columns(
     symbol=TEXT, interval=TEXT, open_time=TIME, open=DECIMAL, high=DECIMAL, low=DECIMAL, close=DECIMAL, volume=DECIMAL,
     quote_volume=DECIMAL, trades=UINT64, taker_buy_volume=DECIMAL, taker_buy_quote_volume=DECIMAL,
@@ -162,7 +176,7 @@ ALERTS = Table(
     "time",
 )
 
-TABLES = (TRADES, CANDLES, FORMING_CANDLES, ORDER_EVENTS, POSTINGS, MARKETS, ALERTS)
+TABLES = (TRADES, BUSTS, CANDLES, FORMING_CANDLES, ORDER_EVENTS, POSTINGS, MARKETS, ALERTS)
 
 
 def tables_of(topic: str) -> tuple[Table, ...]:

@@ -67,7 +67,7 @@ class Exchange:
         self.operator = Signer(10**9)
         self._seeds = itertools.count(1)
         terms = dict(
-            exchange=EXCHANGE, operator_key=self.operator.key, engine_version=1, account_partitions=account_partitions,
+            exchange=EXCHANGE, operator_key=self.operator.key, engine_version=2, account_partitions=account_partitions,
             max_open_orders=100, open_registration=False, time_ms=1,
         )  # fmt: skip
         signed = self.operator.sign(Genesis(**(terms | genesis)))  # type: ignore[arg-type]

@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from schemas.market import Market
+from schemas.market import Market, MarketState
 
 
 class Fill(Struct, frozen=True):
@@ -162,9 +162,21 @@ class Balances(Struct, frozen=True):
     withdrawals: list[WaitingWithdrawal]
 
 
+class Halt(Struct, frozen=True):
+    """Why a market stands still, and since when by log time."""
+
+    halt_id: str
+    reason: str
+    time_ms: int
+
+
 class ListedMarket(Struct, frozen=True):
+    """`market` is as listed, `state` as it is: HALTED while there are `halts`."""
+
     revision: int
     market: Market
+    state: MarketState
+    halts: list[Halt]
 
 
 class Markets(Struct, frozen=True):

@@ -110,6 +110,20 @@ def trades(
     return get(f"/markets/{quote(symbol, safe='')}/trades", history.Trades, **query)
 
 
+def alerts(
+    after: str | None = None,
+    before: str | None = None,
+    start: Moment | None = None,
+    end: Moment | None = None,
+    symbol: str | None = None,
+    severity: str | None = None,
+    limit: int | None = None,
+) -> Call[history.Alerts]:
+    """What the canary found wrong, behind a cursor, before one, or within times; the newest without any of it."""
+    query = _range(start, end) | {"after": after, "before": before, "limit": limit}
+    return get("/alerts", history.Alerts, symbol=symbol, severity=severity, **query)
+
+
 def _range(start: Moment | None, end: Moment | None) -> dict[str, Any]:
     return {"from": _moment(start), "to": _moment(end)}
 

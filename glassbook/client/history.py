@@ -1,4 +1,4 @@
-"""What the gateway answers about the past: candles, trades, an account's own trades and its statement.
+"""What the gateway answers about the past: candles, trades, alerts, an account's own trades and its statement.
 
 As in `answers.py`. Everything is oldest first.
 """
@@ -112,3 +112,32 @@ class Statement(Struct, frozen=True):
     lines: list[StatementLine]
     more: bool
     through_sequence: int
+
+
+class Place(Struct, frozen=True):
+    """A record on the log."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+class Alert(Struct, frozen=True, kw_only=True):
+    """What the canary found wrong. `evidence` begins with the first bad record; `cursor` is what pages go on from."""
+
+    cursor: str
+    alert_id: str
+    kind: str
+    severity: str
+    symbol: str
+    time_ms: int
+    expected: str
+    found: str
+    evidence: list[Place]
+
+
+class Alerts(Struct, frozen=True):
+    """By the moments that they are about, the newest last; `more` as with candles."""
+
+    alerts: list[Alert]
+    more: bool

@@ -47,7 +47,7 @@ def test_an_exchange_is_made_on_foreign_brokers_once(start_cluster: StartCluster
     assert (tmp_path / "operator" / "operator" / "key.json").exists()
     first = records(bootstrap, ACCOUNTS, 0)
     kinds = [json.loads(record)["signed"]["command"]["command"] for record in first]
-    assert kinds[0] == "genesis" and set(kinds[1:]) == {"list_market"}
+    assert kinds[0] == "genesis" and set(kinds[1:]) == {"list_market", "authorise_halter"}
     assert len(records(bootstrap, ORDERS, 7)) >= 1
 
     again = run(settings, "glassbook", "init")

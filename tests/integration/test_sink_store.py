@@ -15,7 +15,7 @@ from sinks.store import FENCED, Store
 from sinks.tables import TABLES, TRADES
 from sinks.topic_sink import TopicSink
 from tests.integration.sink_rig import HoldingProxy, emptied, store
-from tests.unit.sink_records import alert, candle, stretch, trade
+from tests.unit.sink_records import alert, busted, candle, stretch, trade
 from tests.unit.test_sink_topic import ledger_log
 
 DEADLINE_S = 60
@@ -44,12 +44,21 @@ def block_of(*numbers: int, partition: int = 0) -> Block:
 
 
 LOGS: dict[str, list[Any]] = {
-    "trades": [trade(n) for n in range(1, 6)],
+    "trades": [*(trade(n) for n in range(1, 6)), busted(6, trade(2))],
     "candles": [candle(1), candle(2, candle(1).open_time_ms + 60_000), candle(2, closed=False)],
     "ledger": ledger_log(),
     "alerts": [alert("a"), alert("it's \\ b"), alert("c")],
 }
-ROWS = {"trades": 5, "candles": 2, "forming_candles": 1, "order_events": 4, "postings": 4, "markets": 2, "alerts": 3}
+ROWS = {
+    "trades": 5,
+    "busts": 1,
+    "candles": 2,
+    "forming_candles": 1,
+    "order_events": 4,
+    "postings": 4,
+    "markets": 2,
+    "alerts": 3,
+}
 
 
 def test_every_kind_of_row_goes_in_and_is_known_again(writer: Store) -> None:
@@ -84,6 +93,18 @@ def test_values_stand_in_the_table_as_they_stood_in_the_record(writer: Store) ->
     assert tuple(row) == (
         "99999999999999999999.000000000000000001", first.maker_fee, "BUY", "o'neil \\", first.time_ms, 3, 7,
     )  # fmt: skip
+
+
+def test_what_was_busted_stands_in_trades_and_not_in_what_stands(writer: Store) -> None:
+    high = trade(2, price="900", quote_quantity="2700")
+    sink = TopicSink("trades", writer)
+    sink.open([0])
+    sink.take(stretch("trades", [trade(1), high, trade(3, price="9"), busted(4, high)]))
+    sink.write()
+    assert (count(writer), count(writer, "standing_trades")) == (3, 2)
+    candles = "SELECT toFloat64(high), toFloat64(volume), trades FROM {} WHERE interval = '1m'"
+    assert [tuple(row) for row in writer.rows(candles.format("candles_check"))] == [(900, 9, 3)]
+    assert [tuple(row) for row in writer.rows(candles.format("standing_candles"))] == [(9.5, 6, 2)]
 
 
 # --- who may write

@@ -22,8 +22,9 @@ from producers.history import FoundOrder, replay
 from producers.intake import Batch
 from producers.limits import Rates
 from producers.orders import Order, order_of_command
-from producers.projections import CandlesProjection, LedgerProjection, MarketProjection
+from producers.projections import AlertsProjection, CandlesProjection, LedgerProjection, MarketProjection
 from producers.reads import read_message
+from producers.recent_alerts import RecentAlerts
 from producers.recent_market import RecentCandles, RecentTrades
 from producers.stored_past import StoredPast
 from producers.view import Bounds, View
@@ -120,6 +121,7 @@ class GatewayWorld:
         max_entries: int = 1000,
         max_trades: int = 1000,
         max_candles: int = 1000,
+        max_alerts: int = 1000,
         restored: bool = False,
         **genesis: Any,
     ) -> None:
@@ -129,20 +131,22 @@ class GatewayWorld:
         self.view, self.market, self.waiting = View(bounds), MarketData(), Waiting()
         self.entries = RecentEntries(max_entries)
         self.trades, self.candles = RecentTrades(max_trades), RecentCandles(max_candles)
+        self.alerts = RecentAlerts(max_alerts)
         self.log, self.past = MemoryCommands(self.exchange), MemoryPast(self.exchange)
         self.store, self.stretches = MemoryStore(self.exchange), MemoryStretches(self.exchange)
         self.log.after_append = self.settle
         self.gateway = Gateway(
             log=self.log, past=self.past, stored_past=StoredPast(self.store, self.past), store=self.store,
             stretches=self.stretches, view=self.view, market=self.market, trades=self.trades, candles=self.candles,
-            entries=self.entries, waiting=self.waiting, health=self.health, limits=GatewayLimits(rates=rates),
-            now_ms=lambda: self.exchange.cluster.now_ms, now=lambda: self.seconds,
+            alerts=self.alerts, entries=self.entries, waiting=self.waiting, health=self.health,
+            limits=GatewayLimits(rates=rates), now_ms=lambda: self.exchange.cluster.now_ms, now=lambda: self.seconds,
         )  # fmt: skip
         self.app = build_app(self.gateway)
         self.projections: list[tuple[Projection, int]] = [
             (LedgerProjection(self.view, self.entries, self.waiting, self.health), self.exchange.account_partitions),
             (MarketProjection(self.market, self.trades), self.exchange.order_partitions),
             (CandlesProjection(self.candles), self.exchange.order_partitions),
+            (AlertsProjection(self.alerts), self.exchange.order_partitions),
         ]
         self.positions: dict[tuple[str, int], int] = {}
         if restored:

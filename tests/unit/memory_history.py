@@ -14,17 +14,25 @@ import msgspec
 from producers.candle_chain import CandleAsk
 from producers.history_answers import AccountTrade, CandleAnswer, TradeAnswer
 from producers.history_store import BookSum, Cursor, JournalAsk, StoredLine, StoreUnavailable, Table, TradeBounds
+from producers.recent_alerts import AlertAsk, key_of
 from producers.stretches import PlacedRecord, check_length
+from schemas.alerts import Alert
 from schemas.candles import Candle, FormingCandle, Interval
 from schemas.codec import candles_decoder, ledger_decoder, trades_decoder
 from schemas.journal import AccountEvent, CommandRefused, LedgerEntry, OrderFilled, OrderOpened
 from schemas.records import Trade
-from schemas.topics import CANDLES, LEDGER, TRADES
+from schemas.topics import ALERTS, CANDLES, LEDGER, TRADES
 from sinks.ledger_rows import postings as rows_of_postings
 from tests.exchange import Exchange
 
-DECODERS: dict[str, Any] = {TRADES: trades_decoder(), CANDLES: candles_decoder(), LEDGER: ledger_decoder()}
+DECODERS: dict[str, Any] = {
+    TRADES: trades_decoder(),
+    CANDLES: candles_decoder(),
+    LEDGER: ledger_decoder(),
+    ALERTS: msgspec.json.Decoder(Alert),
+}
 TOPIC_OF = {
+    Table.ALERTS: ALERTS,
     Table.CANDLES: CANDLES,
     Table.FORMING_CANDLES: CANDLES,
     Table.ORDER_EVENTS: LEDGER,
@@ -138,6 +146,14 @@ class MemoryStore:
                 if getattr(event, "client_order_id", None) == client_order_id:
                     return event.order_id if isinstance(event, OrderOpened) else str(event.command_id)  # type: ignore[union-attr]
         return None
+
+    # --- alerts
+
+    async def alerts(self, ask: AlertAsk) -> list[Alert]:
+        self._asked("alerts")
+        kept = {key_of(alert): alert for _, alert in self._records(ALERTS) if ask.wants(alert)}
+        found = [kept[key] for key in sorted(kept)]
+        return found[: ask.limit + 1] if ask.ascending else found[-ask.limit - 1 :]
 
     # --- an account's journal
 

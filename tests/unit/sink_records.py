@@ -5,9 +5,9 @@ from typing import Any
 from schemas.alerts import Alert, Evidence, Severity
 from schemas.candles import Candle, FormingCandle, Interval
 from schemas.codec import encode
-from schemas.commands import Side
+from schemas.commands import PublishedTrade, Side
 from schemas.journal import AccountEvent, LedgerEntry, MarketListed, Posting
-from schemas.records import Source, Trade, TradesTick
+from schemas.records import Source, Trade, TradeBusted, TradesTick
 from sinks.records import Stretch
 from tests.exchange import market
 
@@ -31,6 +31,14 @@ def trade(edge: int, symbol: str = "ABC-USD", sequence: int | None = None, **cha
 
 def tick(edge: int) -> TradesTick:
     return TradesTick(edge_sequence=edge, source=source(edge), time_ms=NOON_MS + edge)
+
+
+def busted(edge: int, of: Trade) -> TradeBusted:
+    trade = PublishedTrade(**{field: getattr(of, field) for field in PublishedTrade.__struct_fields__})
+    return TradeBusted(
+        edge_sequence=edge, source=source(edge), symbol=of.symbol, time_ms=NOON_MS + edge, reason="a wrong price",
+        trade=trade,
+    )  # fmt: skip
 
 
 def candle(edge: int, open_time_ms: int = NOON_MS, closed: bool = True, **changes: Any) -> Candle:

@@ -26,10 +26,20 @@ IMPURE = {
         "service.py",
         "store.py",
     },
+    "canary": {
+        "__main__.py",
+        "kafka.py",
+        "kafka_looker.py",
+        "service.py",
+        "start.py",
+        "webhook.py",
+        "webhook_sender.py",
+    },
     "stage": {"kafka_log.py", "kafka_producer.py", "kafka_reader.py", "run.py", "service.py"},
 }
 MAY_IMPORT = {"schemas": {"schemas"}, "stage": {"schemas", "stage"}, "ledger": {"schemas", "stage", "ledger"}}
 MAY_IMPORT["matcher"] = {"schemas", "stage", "matcher"}
+MAY_IMPORT["canary"] = {"schemas", "canary"}
 MAY_IMPORT["sinks"] = {"schemas", "sinks"}
 MAY_IMPORT["candle_agg"] = {"schemas", "stage", "candle_agg"}
 NOT_PURE = {
@@ -99,4 +109,5 @@ def test_the_rules_see_the_files_that_they_are_for():
     names = {f"{path.parent.name}/{path.name}" for path in pure_files()}
     assert {"matcher/engine.py", "matcher/book.py", "ledger/core.py", "ledger/settlement.py"} <= names
     assert {"candle_agg/candles.py", "candle_agg/core.py", "candle_agg/watch.py", "stage/published.py"} <= names
+    assert {"canary/core.py", "canary/log.py", "canary/snapshots.py"} <= names
     assert {"ledger/journal.py", "schemas/records.py", "stage/partition.py", "stage/snapshots.py"} <= names

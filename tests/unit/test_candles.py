@@ -7,8 +7,10 @@ import pytest
 
 from candle_agg.core import CandleCore
 from schemas.candles import INTERVAL_MS, Candle, Interval
+from schemas.codec import decode_trades
+from schemas.commands import PublishedTrade
 from schemas.reasons import Reason
-from schemas.records import Source
+from schemas.records import Source, TradeBusted
 from stage.partition import Gap, StagePartition, decode_state, encode_state
 from tests.unit.candle_play import START_MS, CandlePlay
 
@@ -327,3 +329,27 @@ def test_restored_candles_go_on_to_the_same_bytes():
     offset = restored.next_offset
     emitted = restored.feed(offset, START_MS + offset, play.values[-1])
     assert [msgspec.json.decode(each.value, type=Candle) for each in emitted] == play.candles[-len(emitted) :]
+
+
+def test_a_busted_trade_stays_in_its_candle_and_takes_no_sequence():
+    play, busted = CandlePlay(), CandlePlay()
+    for each in (play, busted):
+        each.trade(0, "10")
+        each.trade(100, "12")
+    fields = {name: getattr(decode_trades(busted.values[-1]), name) for name in PublishedTrade.__struct_fields__}
+    trade = PublishedTrade(**fields)
+    assert busted.write(TradeBusted, symbol=trade.symbol, time_ms=START_MS + 200, reason="why", trade=trade) == []
+    for each in (play, busted):
+        each.trade(300, "11")
+        each.tick(SECOND)
+    assert [row(candle) for candle in busted.candles] == [row(candle) for candle in play.candles]
+    assert not busted.letters
+
+
+def test_a_bust_tells_the_time_as_a_tick_does():
+    play = CandlePlay()
+    play.trade(0)
+    fields = {name: getattr(decode_trades(play.values[-1]), name) for name in PublishedTrade.__struct_fields__}
+    trade = PublishedTrade(**fields)
+    closed = play.write(TradeBusted, symbol=trade.symbol, time_ms=START_MS + SECOND, reason="why", trade=trade)
+    assert closed == ["ABC-USD 1s 0"]

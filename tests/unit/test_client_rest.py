@@ -78,6 +78,7 @@ def every_call(me: Account) -> list[calls.Call[Any]]:
         me.balances(),
         calls.candles("AMZN-USD", "1m", 5, datetime(2026, 1, 31, tzinfo=UTC), limit=10, fill=True),
         calls.trades("AMZN-USD", after=5, limit=10),
+        calls.alerts(after="0-0", symbol="AMZN-USD", severity="WRONG", limit=10),
         me.trades("AMZN-USD", before="5-0"),
         me.statement("USD", after="0-0", start=1, end=2, limit=10),
         operator.register(KEYS["bob"].public),

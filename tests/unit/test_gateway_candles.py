@@ -347,7 +347,7 @@ def test_an_unknown_market_and_a_stale_window(market):
     answer = world.request("GET", "/api/v1/markets/NONE/candles?interval=1m")
     assert (answer.status_code, answer.json()["code"]) == (404, "UNKNOWN_SYMBOL")
     world.seconds += 10
-    for part in (Part.LEDGER, Part.MARKET):
+    for part in (Part.LEDGER, Part.MARKET, Part.ALERTS):
         world.health.parts[part].fresh_at = world.seconds
     world.health.answered_at = world.seconds
     answer = candles(world)

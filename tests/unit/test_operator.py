@@ -119,11 +119,11 @@ def test_a_first_start(settings, listing_file):
     genesis = log.commands((ORDERS, 1))[0]
     assert (genesis.exchange, genesis.account_partitions, genesis.max_open_orders) == ("here", ACCOUNT_PARTITIONS, 10)
     assert genesis.operator_key == OperatorFolder(settings.data_dir).key().public
-    # 5 geneses, each market once on orders and on all of accounts
-    assert len(log.order_of_writes) == 5 + 2 * (1 + ACCOUNT_PARTITIONS)
+    # Genesis and the halter on each of 5 partitions, each market once on orders and on all of accounts.
+    assert len(log.order_of_writes) == 2 * 5 + 2 * (1 + ACCOUNT_PARTITIONS)
 
 
-@pytest.mark.parametrize("records", range(13))
+@pytest.mark.parametrize("records", range(18))
 def test_broken_off_after_any_record_and_done_again(settings, listing_file, records):
     log = LogInMemory()
     log.left = records

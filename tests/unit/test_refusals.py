@@ -3,7 +3,7 @@
 import pytest
 
 from schemas.reasons import TEXTS, Reason
-from tests.unit import refusals_of_accounts, refusals_of_bytes, refusals_of_orders
+from tests.unit import refusals_of_accounts, refusals_of_bytes, refusals_of_markets, refusals_of_orders
 from tests.unit.refusals import CASES, Scene
 
 ONLY_THE_GATEWAY = {
@@ -12,9 +12,16 @@ ONLY_THE_GATEWAY = {
     Reason.NO_LIQUIDITY, Reason.HISTORY_UNAVAILABLE, Reason.UNKNOWN_INTERVAL, Reason.BAD_RANGE,
 }  # fmt: skip
 ONLY_THE_CANDLES = {Reason.BUCKET_CLOSED}
+CLOSE_THE_MARKET = {
+    Reason.MARKET_NOT_OPEN, Reason.MARKET_HALTED, Reason.DELISTED, Reason.TOO_MANY_OPEN_ORDERS, Reason.NO_GENESIS,
+}  # fmt: skip
 FILLS_ON_PURPOSE = {
     refusals_of_orders.a_cancel_that_meets_a_fill_on_its_way,
     refusals_of_orders.an_amend_to_what_is_filled,
+    refusals_of_markets.a_bust_of_a_trade_to_come,
+    refusals_of_markets.a_bust_of_other_numbers,
+    refusals_of_markets.a_bust_again,
+    refusals_of_markets.a_bust_too_many,
 }
 
 
@@ -32,7 +39,7 @@ def test_the_stages_go_on_after_it(reason, case):
     """Unless the market itself was closed, two honest orders trade behind the refused record."""
     scene = Scene()
     case(scene)
-    if reason in (Reason.MARKET_NOT_OPEN, Reason.DELISTED, Reason.TOO_MANY_OPEN_ORDERS, Reason.NO_GENESIS):
+    if reason in CLOSE_THE_MARKET:
         return
     before = len(scene.exchange.trades())
     carol = scene.exchange.open_account(USD="99999999")
@@ -48,5 +55,5 @@ def test_every_reason_that_the_log_can_give_has_a_case():
 
 
 def test_cases_come_from_all_modules():
-    modules = {refusals_of_accounts, refusals_of_bytes, refusals_of_orders}
+    modules = {refusals_of_accounts, refusals_of_bytes, refusals_of_markets, refusals_of_orders}
     assert {case.__module__ for _, case in CASES} == {module.__name__ for module in modules}

@@ -2,7 +2,9 @@
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import msgspec
@@ -60,14 +62,14 @@ def samples(folder: str) -> list[Path]:
 def test_a_record_of_old_can_be_read_and_is_written_the_same(path):
     raw = path.read_bytes().rstrip(b"\n")
     kinds = RECORDS[path.parent.name]
-    decode = {
+    decoders: dict[str, Callable[[bytes], Any]] = {
         ACCOUNTS: codec.decode_accounts,
         ORDERS: codec.decode_orders,
         LEDGER: codec.ledger_decoder().decode,
         TRADES: codec.trades_decoder().decode,
         CANDLES: codec.candles_decoder().decode,
-    }.get(path.parent.name, msgspec.json.Decoder(kinds[0]).decode)
-    record = decode(raw)
+    }
+    record = decoders.get(path.parent.name, msgspec.json.Decoder(kinds[0]).decode)(raw)
     assert type(record) in kinds
     assert codec.encode(record) == raw
     schema = json.loads((JSON_FOLDER / "records" / f"{file_name(type(record))}.json").read_text())

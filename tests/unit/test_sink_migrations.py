@@ -22,7 +22,7 @@ def test_the_files_of_the_exchange_make_its_tables_and_views():
     migrations = read_migrations()
     assert [migration.number for migration in migrations] == list(range(1, len(migrations) + 1))
     made = {name for migration in migrations for name in migration.makes}
-    views = {"orders", "balances", "exchange_books", "candles_check"}
+    views = {"orders", "balances", "exchange_books", "candles_check", "standing_trades", "standing_candles"}
     assert made == {table.name for table in TABLES} | {"sink_claims", "sink_positions"} | views
     assert set(TIMES) <= made
 

@@ -29,8 +29,9 @@ from schemas.records import CloseStatus, Role
 from sinks.blocks import chunk_of
 from sinks.ledger_rows import LISTING_PARTITION
 from sinks.records import read
-from sinks.tables import ALERTS, CANDLES, FORMING_CANDLES, MARKETS, ORDER_EVENTS, POSTINGS, TABLES, TRADES, Table
+from sinks.tables import ALERTS, BUSTS, CANDLES, FORMING_CANDLES, MARKETS, ORDER_EVENTS, POSTINGS, TABLES, TRADES, Table
 from tests.exchange import Exchange
+from tests.unit.market_play import MarketPlay
 from tests.unit.sink_records import (
     ALICE,
     NOON_MS,
@@ -158,6 +159,20 @@ def test_an_alert():
         {"topic": "trades", "partition": 3, "offset": 77},
         {"topic": "orders", "partition": 3, "offset": 70},
     ]
+
+
+def test_a_bust_is_a_row_of_its_own():
+    play = MarketPlay()
+    trade = play.trade()
+    play.bust(trade)
+    values = play.exchange.cluster.values("trades", 0)
+    assert [row["sequence"] for row in rows(TRADES, *values)] == [trade.sequence]
+    (row,) = rows(BUSTS, *values)
+    assert (row["trade_id"], row["reason"], row["sequence"]) == (trade.trade_id, "a wrong price", trade.sequence)
+    posted = [
+        row for partition in range(2) for row in rows(POSTINGS, *play.exchange.cluster.values("ledger", partition))
+    ]
+    assert sum(row["cause"] == "trade_reversed" for row in posted) == 2 * 5
 
 
 def test_an_exchanges_own_records_all_fit():

@@ -10,16 +10,22 @@ from glassbook.client.keys import Key, KeyKind
 from glassbook.client.signer import sign_command
 from schemas.commands import (
     AmendOrder,
+    AuthoriseHalter,
+    BustTrade,
     CancelAll,
     CancelOrder,
     Command,
     DelegateKey,
     Deposit,
     Genesis,
+    HaltMarket,
     ListMarket,
     NewOrder,
     OrderType,
+    PublishedTrade,
+    RecordPlace,
     RegisterAccount,
+    ResumeMarket,
     RevokeKey,
     SelfTrade,
     SettleWithdrawal,
@@ -47,6 +53,7 @@ def private_bytes(name: str) -> bytes:
 
 KEYS = {
     "operator": _key("operator", "ed25519"),
+    "halter": _key("halter", "ed25519"),
     "alice": _key("alice", "ed25519"),
     "alice-trade": _key("alice-trade", "ed25519"),
     "alice-browser": _key("alice-browser", "p256"),
@@ -89,6 +96,13 @@ MARKET = Market(
 )  # fmt: skip
 
 
+TRADE = PublishedTrade(
+    symbol="AMZN-USD", sequence=12, trade_id="1-501-0", time_ms=TIME_MS, price="223.81", quantity="21",
+    quote_quantity="4700.01", aggressor_side=Side.BUY, taker_order_id="2-1041", taker_account=KEYS["alice"].account,
+    taker_fee="1.41", maker_order_id="3-77", maker_account=KEYS["bob"].account, maker_fee="-0.47", fee_asset="USD",
+)  # fmt: skip
+
+
 def every_command() -> list[tuple[str, str, Command]]:
     """(name, whose key signs, command): every kind, and every field at least once."""
     alice, bob, operator = KEYS["alice"], KEYS["bob"], KEYS["operator"]
@@ -120,6 +134,16 @@ def every_command() -> list[tuple[str, str, Command]]:
          Genesis(operator_key=operator.public, engine_version=1, account_partitions=4, max_open_orders=1000,
                  open_registration=False, **at)),
         ("list a market", "operator", ListMarket(revision=1, market=MARKET, **at)),
+        ("authorise a halter", "operator", AuthoriseHalter(revision=1, halter_key=KEYS["halter"].public, **at)),
+        ("authorise no halter", "operator", AuthoriseHalter(revision=2, **at)),
+        ("halt a market", "halter",
+         HaltMarket(symbol="AMZN-USD", partition=1, halt_id="trades-1-77", reason="a price differs",
+                    evidence=[RecordPlace("trades", 1, 77), RecordPlace("orders", 1, 501)], **at)),
+        ("halt a market by hand", "operator",
+         HaltMarket(symbol="AMZN-USD", partition=1, halt_id="operator-1", reason="by hand", evidence=[], **at)),
+        ("resume a market", "operator",
+         ResumeMarket(symbol="AMZN-USD", partition=1, halt_ids=["trades-1-77", "operator-1"], reason="cleared", **at)),
+        ("bust a trade", "operator", BustTrade(partition=1, trade=TRADE, reason="a price differs", **at)),
     ]  # fmt: skip
 
 

@@ -1,0 +1,26 @@
+"""A few of each manipulation. `python -m simulator canary` runs thousands, or replays one."""
+
+import pytest
+
+from simulator.canary_campaign import HONEST, try_injection
+from simulator.canary_injections import INJECTIONS
+
+KINDS = range(1, 23)
+CASES = 2
+
+
+@pytest.mark.parametrize("injection", INJECTIONS, ids=lambda injection: injection.name)
+def test_it_is_told_by_its_kind_and_by_no_other_check(injection):
+    for seed in range(CASES):
+        tally = try_injection(injection, seed)
+        assert tally.failures == []
+        assert (tally.caught, tally.controls) == (1, 1)
+
+
+def test_every_kind_of_manipulation_is_tried():
+    assert sorted({injection.number for injection in INJECTIONS}) == list(KINDS)
+
+
+def test_each_has_a_name_of_its_own():
+    names = [injection.name for injection in INJECTIONS]
+    assert len(set(names)) == len(names) and HONEST not in names
