@@ -14,6 +14,8 @@ REMEMBERED = 20_000
 LONGEST_TEXT = 1_000
 
 ALL_CHECKS = frozenset(Kind)
+# Of one place there may be an alert of each severity, and their ids differ: one that stands isn't written again.
+PREFIXES = {Severity.NOTICE: "notice-", Severity.LATE: "late-", Severity.WRONG: ""}
 
 
 class Verdict(NamedTuple):
@@ -47,10 +49,9 @@ class Board:
         first = [record] if record is not None else []
         evidence = list(dict.fromkeys([*first, *places, *verdict.orders]))
         where = places[0]
-        prefix = "late-" if severity is Severity.LATE else ""
         self._raised.append(
             Alert(
-                alert_id=f"{prefix}{where.topic}-{where.partition}-{where.offset}", kind=verdict.kind,
+                alert_id=f"{PREFIXES[severity]}{where.topic}-{where.partition}-{where.offset}", kind=verdict.kind,
                 severity=severity, symbol=verdict.symbol, time_ms=time_ms, expected=verdict.expected[:LONGEST_TEXT],
                 found=verdict.found[:LONGEST_TEXT], evidence=evidence,
             )

@@ -79,6 +79,9 @@ def try_injection(injection: Injection, seed: int) -> Tally:
 
     tally = Tally(injection.name, injected=1)
     all_alerts = alerts(ALL_CHECKS)
+    if len({alert.alert_id for alert in all_alerts}) < len(all_alerts):
+        tally.failures.append(f"{_again(injection.name, seed)}: two alerts of one id")
+        return tally
     caught = next((alert for alert in all_alerts if alert.kind in injection.kinds), None)
     if caught is None:
         came = ", ".join(alert.kind for alert in all_alerts) or "no alert"
