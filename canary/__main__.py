@@ -15,7 +15,7 @@ from canary.judge import Limits
 from canary.kafka import CanaryLog
 from canary.kafka_looker import client_config
 from canary.log import LogFailed
-from canary.service import READ, CanaryService
+from canary.service import CanaryService
 from canary.start import kept_from, restored_canary, skip_lost_depth, standing_alerts
 from canary.webhook_sender import Webhook, WebhookSender
 from glassbook.canary_key import canary_key
@@ -23,7 +23,7 @@ from glassbook.client.keys import Key
 from glassbook.data_folder import DataFolder
 from glassbook.errors import GlassbookError
 from glassbook.settings import Settings, read_settings
-from schemas.topics import ALERTS
+from schemas.topics import ALERTS, JUDGED
 
 LEAD_WAIT_S = 0.2
 LOGFMT: list[Any] = [
@@ -46,7 +46,7 @@ def main() -> int:
         settings = read_settings()
         key = canary_key(DataFolder(settings.data_dir).canary_key)
         sender = _webhook_sender(settings, key)
-        log = CanaryLog(settings.bootstrap_servers, settings.member, settings.session_timeout_ms, READ)
+        log = CanaryLog(settings.bootstrap_servers, settings.member, settings.session_timeout_ms, JUDGED)
         log.apply_to_lead()
         while not stop.is_set() and not log.leads(LEAD_WAIT_S):
             continue
@@ -86,11 +86,11 @@ def _start(settings: Settings, log: CanaryLog, key: Key) -> CanaryService:
     known = standing_alerts(log.looker, partitions, key.public)
     halter = MarketHalter(key.public, key.sign) if settings.canary_halts else None
     service = CanaryService(log, canary, partitions, known, number, _now_ms, key.sign, halter)
-    log.join(kept_from(service.positions, log.looker))
+    log.join(kept_from(canary.positions(), log.looker))
     # What the start made is no garbage: it is left out of the collector's rounds.
     gc.collect()
     gc.freeze()
-    logger.info("the canary leads", snapshot=number, records=sum(service.positions.values()), alerts=len(known))
+    logger.info("the canary leads", snapshot=number, records=sum(canary.positions().values()), alerts=len(known))
     return service
 
 

@@ -104,7 +104,7 @@ class Canary:
         return self._take_raised() if self._raised else []
 
     def _accounts(self, judge: Judge, offset: int, log_time_ms: int, value: bytes | None) -> None:
-        given = self._account_input(Waiting(offset, log_time_ms, value))
+        given = self._input(read_accounts, Waiting(offset, log_time_ms, value))
         if isinstance(given.record, ExecutionReport | BustFrame):
             source = given.record.source.partition
             if 0 <= source < len(self.matchers):
@@ -114,7 +114,7 @@ class Canary:
         judge.take_input(given)
 
     def _orders(self, judge: Judge, offset: int, log_time_ms: int, value: bytes | None) -> None:
-        given = self._order_input(Waiting(offset, log_time_ms, value))
+        given = self._input(read_orders, Waiting(offset, log_time_ms, value))
         if isinstance(given.record, FundedFrame):
             source = given.record.source.partition
             if 0 <= source < len(self.ledgers):
@@ -123,16 +123,10 @@ class Canary:
                 self.ledgers[source].take_found((ORDERS, judge.partition), found)
         judge.take_input(given)
 
-    def _account_input(self, raw: Waiting) -> Input:
-        record, opened = _decoded(read_accounts, raw.value), None
-        if isinstance(record, SubmittedFrame | BustFrame):
-            opened = self._openings.open(record.signed)
-            record = record if opened is not None else None
-        return Input(raw.offset, raw.log_time_ms, raw.value, record, opened)
-
-    def _order_input(self, raw: Waiting) -> Input:
-        record, opened = _decoded(read_orders, raw.value), None
-        if isinstance(record, FundedFrame | SubmittedFrame):
+    def _input(self, read: Callable[[bytes], Any], raw: Waiting) -> Input:
+        """`read` decodes the records of its topic."""
+        record, opened = _decoded(read, raw.value), None
+        if isinstance(record, SubmittedFrame | FundedFrame | BustFrame):
             opened = self._openings.open(record.signed)
             record = record if opened is not None else None
         return Input(raw.offset, raw.log_time_ms, raw.value, record, opened)
@@ -152,7 +146,7 @@ class Canary:
     def at_ends(self, places: Iterable[Edge], time_ms: int | None = None) -> list[Alert]:
         """Says that these partitions have been read to their ends, as of the latest log time seen anywhere, or of
         `time_ms`. O(partitions)."""
-        self._now_ms = max(self._now_ms, time_ms or 0, *(place.read_ms for place in self._partitions.values()))
+        self._now_ms = max(self._now_ms, time_ms or 0, self.latest_ms)
         for place in places:
             self._partitions[place].read_ms = self._now_ms
         for judge in (*self.ledgers, *self.matchers):
@@ -185,17 +179,26 @@ class Canary:
             place.next_offset, place.read_ms = kept.next_offset, kept.read_ms
         for judge, (its, replica) in zip(canary.ledgers, state.ledgers, strict=True):
             judge.replica.restore(replica)
-            restore_judge(judge, its, map(canary._account_input, its.inputs))
+            restore_judge(judge, its, (canary._input(read_accounts, raw) for raw in its.inputs))
         for judge, (its, matcher) in zip(canary.matchers, state.matchers, strict=True):
             judge.replica.restore(matcher)
-            restore_judge(judge, its, map(canary._order_input, its.inputs))
+            restore_judge(judge, its, (canary._input(read_orders, raw) for raw in its.inputs))
         return canary
 
     # --- how far it has come
 
+    def positions(self) -> dict[Edge, int]:
+        """The offset from which each partition is read on."""
+        return {edge: place.next_offset for edge, place in self._partitions.items()}
+
+    @property
+    def latest_ms(self) -> int:
+        """The latest log time up to which a partition is known to have been read."""
+        return max(place.read_ms for place in self._partitions.values())
+
     def judged(self) -> dict[Edge, int]:
         """The offset of each partition below which everything has been judged."""
-        result = {edge: place.next_offset for edge, place in self._partitions.items()}
+        result = self.positions()
         for judge in (*self.ledgers, *self.matchers):
             place = judge.input_topic, judge.partition
             result[place] = min(result[place], judge.next_offset)

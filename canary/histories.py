@@ -119,7 +119,7 @@ class Histories:
         self.inputs_since += 1
         if self.inputs_since > MOST_INPUTS:
             self.stated = None
-            replica.forget_stated(set(replica.stated))
+            replica.stated.clear()
 
     def _advance_stamps(self, chosen: Candidate, given: Input) -> None:
         outputs = chosen.step.outputs
@@ -153,10 +153,10 @@ class Histories:
             replica.apply(own.change, offset)
             return
         touched = replica.units(chosen.change) | replica.units(other.change)
-        if chosen.units_stated:
-            replica.believe_stated(touched)
-        else:
-            replica.forget_stated(touched)
+        for unit in touched & replica.stated.keys():
+            stated_unit = replica.stated.pop(unit)
+            if chosen.units_stated:  # from here on what was stated is ours
+                replica.own[unit] = stated_unit
         replica.apply(chosen.change, offset)
 
     # --- an input whose outcome deviated
@@ -178,9 +178,15 @@ class Histories:
         self.replica.state(self._taken(given, own, published), published, given.offset)
         self.stamps.advance(own.step.digest, own.step)
         self.replica.apply(own.change, given.offset)
-        self.replica.forget_equal()
+        self._forget_equal()
         self.stated = stated if stated != self.stamps else None
         self.inputs_since = 0
+
+    def _forget_equal(self) -> None:
+        """Units as stated that are just ours are no second history."""
+        own, stated = self.replica.own, self.replica.stated
+        for name in [name for name, unit in stated.items() if unit.dump() == own[name].dump()]:
+            del stated[name]
 
     def _taken(self, given: Input, own: Candidate, published: Published) -> Any:
         """What the input does to whoever takes it, if the exchange took what nobody signed, or heeded no halt."""

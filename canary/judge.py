@@ -21,7 +21,7 @@ from canary.steps import Edge, Input
 from canary.strays import Strays
 from canary.tape import KEPT_TRADES, TradesReader
 from schemas.alerts import Evidence, Kind, Severity
-from schemas.topics import ACCOUNTS, DEPTH, LEDGER, ORDERS, TRADES
+from schemas.topics import JUDGED, TRADES
 
 
 class Limits(Struct, frozen=True):
@@ -29,7 +29,7 @@ class Limits(Struct, frozen=True):
 
     late_ms: int = 10_000
     kept_trades: int = KEPT_TRADES  # of each partition, for busts to be held against
-    watched: frozenset[str] = frozenset({ACCOUNTS, ORDERS, TRADES, DEPTH, LEDGER})
+    watched: frozenset[str] = frozenset(JUDGED)
 
 
 class Open:

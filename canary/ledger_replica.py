@@ -3,7 +3,6 @@
 Beside its own books it may hold accounts as the exchange states them, where the two came to differ; judge.py says when.
 """
 
-from collections.abc import Iterable
 from typing import Any
 
 from msgspec import Struct
@@ -96,6 +95,11 @@ class LedgerReplica:
 
     # --- the exchange's word
 
+    @property
+    def own(self) -> dict[str, AccountBook]:
+        """Our own of what `stated` has."""
+        return self.accounts
+
     def units(self, effects: Effects) -> set[str]:
         return set(effects.drafts)
 
@@ -119,21 +123,6 @@ class LedgerReplica:
                 if entry is not None:
                     Restatement(self.markets, self.decimals, stated, draft).follow(entry, effects, offset)
             self.stated[account] = stated
-
-    def forget_equal(self) -> None:
-        """Accounts as stated that are just ours are no second history."""
-        accounts = self.accounts
-        self.forget_stated([name for name, book in self.stated.items() if book.dump() == accounts[name].dump()])
-
-    def forget_stated(self, accounts: Iterable[str]) -> None:
-        for account in list(accounts):
-            self.stated.pop(account, None)
-
-    def believe_stated(self, accounts: Iterable[str]) -> None:
-        """From here on these accounts, as stated, are ours."""
-        for account in list(accounts):
-            if account in self.stated:
-                self.accounts[account] = self.stated.pop(account)
 
     # --- snapshots
 

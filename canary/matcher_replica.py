@@ -4,7 +4,6 @@ Beside its own books it may hold books as the exchange states them, for markets 
 says when.
 """
 
-from collections.abc import Iterable
 from typing import Any
 
 from msgspec import Struct
@@ -106,6 +105,11 @@ class MatcherReplica:
 
     # --- the exchange's word
 
+    @property
+    def own(self) -> dict[str, MarketBook]:
+        """Our own of what `stated` has."""
+        return self.books
+
     def units(self, moves: Moves) -> set[str]:
         return set(moves.markets)
 
@@ -129,21 +133,6 @@ class MatcherReplica:
                 incoming = replace(happened.incoming) if happened.incoming is not None else None
                 events = events if published.watches(ACCOUNTS) else happened.events
             happen(stated, events, incoming, offset)
-
-    def forget_equal(self) -> None:
-        """Books as stated that are just ours are no second history."""
-        equal = [symbol for symbol, book in self.stated.items() if book.dump() == self.books[symbol].dump()]
-        self.forget_stated(equal)
-
-    def forget_stated(self, symbols: Iterable[str]) -> None:
-        for symbol in list(symbols):
-            self.stated.pop(symbol, None)
-
-    def believe_stated(self, symbols: Iterable[str]) -> None:
-        """From here on these books, as stated, are ours."""
-        for symbol in list(symbols):
-            if symbol in self.stated:
-                self.books[symbol] = self.stated.pop(symbol)
 
     # --- snapshots
 

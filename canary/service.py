@@ -18,9 +18,8 @@ from canary.halter import BY_MARKET, MarketHalter
 from canary.log import Log, LogFailed, Place
 from canary.snapshots import PARTITION, Snapshot, encode_state, split_snapshot
 from schemas.alerts import Alert, Evidence, Kind, Severity, signed_alert
-from schemas.topics import ACCOUNTS, ALERTS, DEPTH, LEDGER, ORDERS, SNAPSHOTS, TRADES
+from schemas.topics import ALERTS, SNAPSHOTS
 
-READ = (ACCOUNTS, ORDERS, TRADES, DEPTH, LEDGER)
 KNOWN_ALERTS = 200_000  # ids of alerts that are remembered, so that none is written twice
 CUT_LOOKS = 5  # so often in a row: a new leader may for a moment say less than there is
 
@@ -83,23 +82,13 @@ class CanaryService:
         self._snapshot_due = Due(cadence.snapshot_ms, now)
         self._behind_due = Due(0, now)
         self._fresh: list[Alert] = []
-        state = canary.dump()
-        self._positions = {(p.topic, p.partition): p.next_offset for p in state.partitions}
-        self._time_ms = max(p.read_ms for p in state.partitions)  # the latest log time that was read
         self._cuts: dict[Place, int] = {}  # how often a partition was seen to be shorter than what was read of it
-
-    @property
-    def positions(self) -> dict[Place, int]:
-        """Where every partition is read on from."""
-        return dict(self._positions)
 
     def step(self) -> None:
         now = self._now_ms()
         # 1. Read and judge.
         for record in self._log.fetch(self._cadence.max_records):
             self._fresh += self.canary.feed(*record)
-            self._positions[record.topic, record.partition] = record.offset + 1
-            self._time_ms = max(self._time_ms, record.log_time_ms)
         # 2. Say of partitions that there is no more in them: what is due there is now known to be missing.
         if self._ends_due.is_due(now):
             self._look_at_ends(now)
@@ -128,24 +117,25 @@ class CanaryService:
     # --- ends
 
     def _look_at_ends(self, now: int) -> None:
-        ends = self._log.ends()
-        self._look_for_cuts(ends)
-        read = [place for place, end in ends.items() if self._positions.get(place, end) >= end]
+        ends, positions = self._log.ends(), self.canary.positions()
+        self._look_for_cuts(ends, positions)
+        read = [place for place, end in ends.items() if positions[place] >= end]
         self._fresh += self.canary.at_ends(read)
         judged = self.canary.judged()
         behind = sum(max(end - judged.get(place, end), 0) for place, end in ends.items())
         self._say_behind(behind, now)
 
-    def _look_for_cuts(self, ends: Mapping[Place, int]) -> None:
+    def _look_for_cuts(self, ends: Mapping[Place, int], positions: Mapping[Place, int]) -> None:
         """A partition that is shorter than what was read of it was cut off. Behind that nothing can be told."""
-        short = [place for place, end in ends.items() if end < self._positions[place]]
+        short = [place for place, end in ends.items() if end < positions[place]]
         self._cuts = {place: self._cuts.get(place, 0) + 1 for place in short}
         cuts = [place for place, times in self._cuts.items() if times >= CUT_LOOKS]
         if cuts:
-            self._fresh += [cut_alert(place, ends[place], self._positions[place], self._time_ms) for place in cuts]
+            now_ms = self.canary.latest_ms
+            self._fresh += [cut_alert(place, ends[place], positions[place], now_ms) for place in cuts]
             self._write_alerts()
             place = cuts[0]
-            raise LogFailed(f"{place} ends at {ends[place]}, but was read up to {self._positions[place]}")
+            raise LogFailed(f"{place} ends at {ends[place]}, but was read up to {positions[place]}")
 
     def _say_behind(self, behind: int, now: int) -> None:
         if behind >= self._cadence.behind_records and self._behind_due.is_due(now):

@@ -11,10 +11,9 @@ from canary.judge import Limits
 from canary.kafka_looker import Looker
 from canary.log import Place
 from canary.own_alert import is_own
-from canary.service import READ
 from canary.snapshots import PARTITION, decode_state, grown, newest_snapshot
 from schemas.alerts import Alert
-from schemas.topics import ACCOUNTS, ALERTS, DEPTH, ORDERS, SNAPSHOTS
+from schemas.topics import ACCOUNTS, ALERTS, DEPTH, JUDGED, ORDERS, SNAPSHOTS
 
 TAIL_ALERTS = 20_000  # of each partition: as many as the canary remembers
 
@@ -25,7 +24,7 @@ logger = structlog.get_logger()
 def restored_canary(looker: Looker, limits: Limits) -> tuple[Canary, int]:
     """The canary, and the number of the newest snapshot. Without one, or with one of another version of the canary, it
     knows nothing, and judges the log from its beginning."""
-    counts = looker.partitions(READ)
+    counts = looker.partitions(JUDGED)
     snapshot_place = (SNAPSHOTS, PARTITION)
     low, high = looker.bounds([snapshot_place])[snapshot_place]
     records = looker.read({snapshot_place: low}, {snapshot_place: high})

@@ -13,7 +13,8 @@ import pyarrow as pa
 
 from glassbook.errors import GlassbookError
 from glassbook.verify_hash import PartitionHash, hash_of_all
-from glassbook.verify_source import CHECKED, EXPORTED, Bounds, Place
+from glassbook.verify_source import EXPORTED, Bounds, Place
+from schemas.topics import JUDGED
 
 FORMAT = "glassbook-export"
 VERSION = 1
@@ -76,9 +77,9 @@ def sha256_of(path: Path) -> str:
 
 def hash_of_checked(partitions: list[PartitionHash]) -> str:
     """As `glassbook verify` gives it of all that was exported."""
-    if not set(CHECKED) <= {partition.topic for partition in partitions}:
+    if not set(JUDGED) <= {partition.topic for partition in partitions}:
         return ""
-    return hash_of_all(partition for partition in partitions if partition.topic in CHECKED)
+    return hash_of_all(partition for partition in partitions if partition.topic in JUDGED)
 
 
 def read_manifest(folder: Path) -> Manifest:

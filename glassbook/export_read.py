@@ -10,7 +10,8 @@ import pyarrow.parquet as pq
 
 from glassbook.errors import GlassbookError
 from glassbook.export_manifest import COLUMNS, ExportedFile, read_manifest, sha256_of
-from glassbook.verify_source import CHECKED, Bounds, LogRecord, Place, order_of
+from glassbook.verify_source import Bounds, LogRecord, Place, order_of
+from schemas.topics import JUDGED
 
 ROWS = 2_000  # of each file in memory at once
 
@@ -21,7 +22,7 @@ class FileSource:
     def __init__(self, folder: Path, say_total: Callable[[int], None], step: Callable[[int], None]) -> None:
         self._folder = folder
         self.manifest = read_manifest(folder)
-        missing = [topic for topic in CHECKED if topic not in self.manifest.topics]
+        missing = [topic for topic in JUDGED if topic not in self.manifest.topics]
         if missing:
             raise GlassbookError(
                 f"{folder} holds only {', '.join(self.manifest.topics)}, and to check it takes {', '.join(missing)}"
@@ -35,7 +36,7 @@ class FileSource:
 
     @property
     def bounds(self) -> Mapping[Place, Bounds]:
-        return {place: file.bounds for place, file in self._files.items() if place[0] in CHECKED}
+        return {place: file.bounds for place, file in self._files.items() if place[0] in JUDGED}
 
     def where(self, place: Place, offset: int) -> str:
         return f"{self._folder / self._files[place].file}, offset {offset}" if place in self._files else ""

@@ -28,7 +28,6 @@ from schemas.commands import (
     BustTrade,
     Command,
     HaltMarket,
-    PublishedTrade,
     ResumeMarket,
 )
 from schemas.halts import Halt
@@ -118,9 +117,8 @@ class MarketControl:
         return trades[0]
 
     def bust(self, trade: Trade, reason: str) -> None:
-        fields = {name: getattr(trade, name) for name in PublishedTrade.__struct_fields__}
         command = BustTrade(
-            exchange=self.genesis.exchange, partition=_partition_of(trade.trade_id), trade=PublishedTrade(**fields),
+            exchange=self.genesis.exchange, partition=_partition_of(trade.trade_id), trade=trade.published(),
             reason=reason, time_ms=_now_ms(),
         )  # fmt: skip
         self._write([command])

@@ -15,9 +15,9 @@ from canary.judge import Limits
 from canary.state import CanaryState
 from glassbook.errors import GlassbookError
 from glassbook.verify_hash import PartitionHash, RunningHash, hash_of_all
-from glassbook.verify_source import CHECKED, LogRecord, Place, Source
+from glassbook.verify_source import LogRecord, Place, Source
 from schemas.alerts import Alert, Severity
-from schemas.topics import ACCOUNTS, DEPTH, ORDERS
+from schemas.topics import ACCOUNTS, DEPTH, JUDGED, ORDERS
 
 STEP = 20_000  # records between two looks at what is missing
 SHOWN = 20
@@ -77,7 +77,7 @@ class Verification:
         self._wanted = wanted
         self._skip = {} if state is None else {(p.topic, p.partition): p.next_offset for p in state.partitions}
         is_cut = any(place[0] == DEPTH and at.first > self._skip.get(place, 0) for place, at in bounds.items())
-        self._topics = tuple(topic for topic in CHECKED if topic != DEPTH or not is_cut)
+        self._topics = tuple(topic for topic in JUDGED if topic != DEPTH or not is_cut)
         self.report.leaves_out_depth = is_cut
         limits = Limits(kept_trades=KEPT_TRADES, watched=frozenset(self._topics))
         accounts, orders = (sum(topic == name for topic, _ in bounds) for name in (ACCOUNTS, ORDERS))

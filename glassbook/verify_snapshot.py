@@ -8,13 +8,13 @@ from canary.snapshots import PARTITION, SLOTS, STAGE, Snapshot, decode_state, ne
 from canary.state import CanaryState
 from glassbook.errors import GlassbookError
 from glassbook.verify import Verification, Wanted
-from glassbook.verify_source import CHECKED, Bounds, Place
+from glassbook.verify_source import Bounds, Place
 from glassbook.verify_topics import TopicSource
-from schemas.topics import ORDERS, SNAPSHOTS
+from schemas.topics import JUDGED, ORDERS, SNAPSHOTS
 
 
 def verification_of_topics(bootstrap_servers: str, wanted: Wanted) -> tuple[Verification, TopicSource]:
-    source = TopicSource(bootstrap_servers, CHECKED)
+    source = TopicSource(bootstrap_servers, JUDGED)
     state = None if wanted.start is None else _state_before(bootstrap_servers, wanted, source.bounds)
     return Verification(source, wanted, state), source
 

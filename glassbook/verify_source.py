@@ -8,12 +8,11 @@ for what lies far ahead.
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple, Protocol
 
-from schemas.topics import ACCOUNTS, ALERTS, DEPTH, LEDGER, ORDERS, TRADES
+from schemas.topics import ALERTS, JUDGED
 
-CHECKED = (ACCOUNTS, ORDERS, TRADES, DEPTH, LEDGER)
-EXPORTED = (*CHECKED, ALERTS)
+EXPORTED = (*JUDGED, ALERTS)
 # At the same millisecond, what causes comes first.
-RANK = {topic: rank for rank, topic in enumerate(CHECKED)}
+RANK = {topic: rank for rank, topic in enumerate(JUDGED)}
 
 Place = tuple[str, int]
 """Topic and partition."""

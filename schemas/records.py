@@ -204,6 +204,10 @@ class Trade(Derived, frozen=True, tag_field="record", tag="trade", kw_only=True)
     maker_fee: str
     fee_asset: str
 
+    def published(self) -> PublishedTrade:
+        """The part of it that says what was traded, which a bust names."""
+        return PublishedTrade(**{name: getattr(self, name) for name in PublishedTrade.__struct_fields__})
+
 
 class TradesTick(Derived, frozen=True, tag_field="record", tag="tick", kw_only=True):
     """On `trades`: no trade until now."""

@@ -12,6 +12,9 @@ ALERTS = "alerts"
 SNAPSHOTS = "snapshots"
 DEAD_LETTERS = "dead-letters"
 
+# What the canary judges, and whoever checks the exchange; what causes stands before what is caused.
+JUDGED = (ACCOUNTS, ORDERS, TRADES, DEPTH, LEDGER)
+
 # Public topics have one edge a partition: after a crash their writer goes on behind the last record, without a repeat.
 PUBLIC_TOPICS = frozenset({TRADES, DEPTH, LEDGER, CANDLES})
 

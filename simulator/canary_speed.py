@@ -8,6 +8,7 @@ import gc
 import time
 from collections.abc import Iterator
 from itertools import count, groupby, islice
+from random import Random
 from typing import Any, NamedTuple
 
 from msgspec import Raw
@@ -57,9 +58,7 @@ class SpeedFlow:
     """Signed commands of one market, as gateways append them."""
 
     def __init__(self, seed: int, batch: int, account_partitions: int) -> None:
-        import random
-
-        draw = random.Random(seed)
+        draw = Random(seed)
         self._operator = Key("ed25519", draw.randbytes(32))
         keys = [Key("ed25519", draw.randbytes(32)) for _ in range(ACCOUNTS_IN_PLAY)]
         self._keys = {key.account: key for key in keys}

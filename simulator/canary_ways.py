@@ -87,21 +87,15 @@ def by_edit(edit: Edit) -> Inject:
 def forged_and_matched(random: Random) -> tuple[Log, Workload] | None:
     """A stranger writes an altered order onto `orders`, and a corrupt matcher takes it for good."""
     workload, insider = workload_of(random), Insider(0)
-    recording = Recording(workload, matcher=partial(MatchesForged, insider=insider))
     forge_at = random.randrange(3, 20)
 
     def alter(stage: str, partition: int, emissions: list[Emission]) -> list[Emission]:
         nonlocal forge_at
         for emission in emissions:
-            if (
-                emission.topic == ORDERS
-                and b'"command":"new_order"' in emission.value
-                and b'"quantity":"' in emission.value
-            ):
+            if _is_order(emission):
                 forge_at -= 1
                 if forge_at == 0:
-                    value = emission.value.replace(b'"quantity":"', b'"quantity":"1', 1)
-                    recording.append(ORDERS, emission.partition, b"", value)
+                    recording.append(ORDERS, emission.partition, b"", _enlarged(emission.value))
         return emissions
 
     recording = Recording(workload, matcher=partial(MatchesForged, insider=insider), alter=alter)
@@ -118,20 +112,24 @@ def let_through_altered(random: Random) -> tuple[Log, Workload] | None:
         nonlocal alter_at
         result = []
         for emission in emissions:
-            if (
-                emission.topic == ORDERS
-                and b'"command":"new_order"' in emission.value
-                and b'"quantity":"' in emission.value
-            ):
+            if _is_order(emission):
                 alter_at -= 1
                 if alter_at == 0:
-                    value = emission.value.replace(b'"quantity":"', b'"quantity":"1', 1)
-                    emission = emission._replace(value=value)
+                    emission = emission._replace(value=_enlarged(emission.value))
             result.append(emission)
         return result
 
     log = Recording(workload, matcher=partial(MatchesForged, insider=insider), alter=alter).play(random)
     return (log, workload) if insider.struck else None
+
+
+def _is_order(emission: Emission) -> bool:
+    value = emission.value
+    return emission.topic == ORDERS and b'"command":"new_order"' in value and b'"quantity":"' in value
+
+
+def _enlarged(order: bytes) -> bytes:
+    return order.replace(b'"quantity":"', b'"quantity":"1', 1)
 
 
 def passed_on_in_another_order(random: Random) -> tuple[Log, Workload] | None:

@@ -9,12 +9,47 @@ An event: `taker x maker LOTS@PRICE`, with ` fees TAKER,MAKER` if there are any;
 `NAME keeps cause` (an amend declined).
 """
 
+from typing import NamedTuple
+
 from matcher.book import Order, Resting
 from matcher.engine import UNLIMITED_LOTS, Engine, EngineEvent, Incoming, Match
 from schemas.commands import SelfTrade, TimeInForce
 from schemas.records import Amended, Closed, Declined, Decremented, Rested
 
 MODES = {"maker": SelfTrade.EXPIRE_MAKER, "both": SelfTrade.EXPIRE_BOTH, "decrement": SelfTrade.DECREMENT}
+
+
+class Line(NamedTuple):
+    """A command for an order."""
+
+    name: str
+    account: str
+    is_buy: bool
+    lots: int | None  # None: as many as the budget buys
+    limit: int | None
+    force: TimeInForce
+    maker_ppm: int
+    taker_ppm: int
+    self_trade: SelfTrade
+    post_only: bool
+    until: int | None
+    budget: int | None
+
+
+def parsed(words: list[str]) -> Line:
+    name, account, side, size, *more = words
+    lots, _, price = size.partition("@")
+    options = dict(word.partition("=")[::2] for word in more)
+    maker_ppm, taker_ppm = (int(part) for part in options.get("fees", "0,0").split(","))
+    limit = None if price == "market" else int(price)
+    forces = [force for force in TimeInForce if force.lower() in options]
+    force = forces[0] if forces else TimeInForce.GTC if limit is not None else TimeInForce.IOC
+    mode = next((mode for word, mode in MODES.items() if word in options), SelfTrade.EXPIRE_TAKER)
+    until, budget = (int(options[word]) if word in options else None for word in ("gtd", "max"))
+    return Line(
+        name, account, side == "buy", None if lots == "all" else int(lots), limit, force, maker_ppm, taker_ppm, mode,
+        "post" in options, until, budget,
+    )  # fmt: skip
 
 
 class Play:
@@ -40,22 +75,12 @@ class Play:
         return events
 
     def _incoming(self, words: list[str]) -> Incoming:
-        name, account, side, size, *more = words
-        lots, _, price = size.partition("@")
-        options = dict(word.partition("=")[::2] for word in more)
-        maker_ppm, taker_ppm = (int(part) for part in options.get("fees", "0,0").split(","))
-        limit = None if price == "market" else int(price)
-        forces = [force for force in TimeInForce if force.lower() in options]
-        force = forces[0] if forces else TimeInForce.GTC if limit is not None else TimeInForce.IOC
-        mode = next((mode for word, mode in MODES.items() if word in options), SelfTrade.EXPIRE_TAKER)
-        until = int(options["gtd"]) if "gtd" in options else None
-        total = UNLIMITED_LOTS if lots == "all" else int(lots)
+        line = parsed(words)
         order = Order(
-            name, account, "S", side == "buy", limit or 0, total, maker_ppm, taker_ppm, mode, "post" in options, until,
-            self.place,
+            line.name, line.account, "S", line.is_buy, line.limit or 0, line.lots or UNLIMITED_LOTS, line.maker_ppm,
+            line.taker_ppm, line.self_trade, line.post_only, line.until, self.place,
         )  # fmt: skip
-        budget = int(options["max"]) if "max" in options else None
-        return Incoming(order, limit, force, budget, lots == "all")
+        return Incoming(order, line.limit, line.force, line.budget, line.lots is None)
 
     def drawn(self) -> str:
         """`bids | asks`, each from the best on: `price: order lots, order lots; price: …`."""

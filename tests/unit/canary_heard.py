@@ -9,11 +9,9 @@ from canary.judge import Limits
 from canary.steps import Step
 from schemas.alerts import Alert, Evidence
 from schemas.reasons import Reason
-from schemas.topics import ACCOUNTS, DEPTH, LEDGER, ORDERS, TRADES
+from schemas.topics import JUDGED
 from tests.exchange import Exchange
-from tests.unit.market_play import SYMBOL
-
-READ = (ACCOUNTS, ORDERS, LEDGER, TRADES, DEPTH)
+from tests.unit.market_play import SYMBOL, MarketPlay
 
 
 class Listening:
@@ -44,7 +42,7 @@ class Heard:
     def told_since(self, exchange: Exchange, first: dict[tuple[str, int], int]) -> list[Alert]:
         """What it says of the records from these offsets on."""
         alerts: list[Alert] = []
-        log = {place: records for place, records in exchange.cluster.records.items() if place[0] in READ}
+        log = {place: records for place, records in exchange.cluster.records.items() if place[0] in JUDGED}
         for (topic, partition), records in log.items():
             for offset in range(first.get((topic, partition), 0), len(records)):
                 record = records[offset]
@@ -70,3 +68,10 @@ class Heard:
         """By the matcher, then by each ledger."""
         found = [self.canary.matchers[0].replica.halts.get(SYMBOL, Halts())]
         return found + [judge.replica.halts_of(SYMBOL) for judge in self.canary.ledgers]
+
+
+def heard(play: MarketPlay) -> Heard:
+    """And nobody is blamed."""
+    found = Heard(play.exchange)
+    assert found.alerts == []
+    return found

@@ -4,10 +4,9 @@ from canary.market_terms import MarketTerms
 from canary.matching import Event, Fill, Ripple, Wish, amended, happen, outcome
 from canary.numbers import LARGEST
 from canary.order_book import MarketBook, Order
-from schemas.commands import SelfTrade, TimeInForce
 from schemas.market import Market, MarketState
 from schemas.records import Closed, CloseStatus, Filled, OrderEvent, Role
-from tests.unit.book_play import MODES, said
+from tests.unit.book_play import parsed, said
 
 # A tick times a lot is one minor unit of the quote asset.
 LISTING = Market(
@@ -45,22 +44,12 @@ class CanaryPlay:
         return events
 
     def _incoming(self, words: list[str]) -> tuple[Order, Wish]:
-        name, account, side, size, *more = words
-        lots, _, price = size.partition("@")
-        options = dict(word.partition("=")[::2] for word in more)
-        maker_ppm, taker_ppm = (int(part) for part in options.get("fees", "0,0").split(","))
-        limit = None if price == "market" else int(price)
-        forces = [force for force in TimeInForce if force.lower() in options]
-        force = forces[0] if forces else TimeInForce.GTC if limit is not None else TimeInForce.IOC
-        mode = next((mode for word, mode in MODES.items() if word in options), SelfTrade.EXPIRE_TAKER)
-        until = int(options["gtd"]) if "gtd" in options else None
-        total = LARGEST if lots == "all" else int(lots)
+        line = parsed(words)
         order = Order(
-            name, account, side == "buy", limit or 0, total, 0, self.place, maker_ppm, taker_ppm, mode,
-            "post" in options, until, self.place,
+            line.name, line.account, line.is_buy, line.limit or 0, line.lots or LARGEST, 0, self.place, line.maker_ppm,
+            line.taker_ppm, line.self_trade, line.post_only, line.until, self.place,
         )  # fmt: skip
-        budget = int(options["max"]) if "max" in options else None
-        return order, Wish(limit, force, budget, lots == "all")
+        return order, Wish(line.limit, line.force, line.budget, line.lots is None)
 
     def drawn(self) -> str:
         sides = []

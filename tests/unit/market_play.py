@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from schemas.codec import ledger_decoder, trades_decoder
-from schemas.commands import AuthoriseHalter, BustTrade, Command, HaltMarket, PublishedTrade, ResumeMarket
+from schemas.commands import AuthoriseHalter, BustTrade, Command, HaltMarket, ResumeMarket
 from schemas.journal import LedgerEntry, OperatorRefused
 from schemas.reasons import Reason
 from schemas.records import DeadLetter, Trade, TradeBusted
@@ -13,6 +13,31 @@ from tests.exchange import EXCHANGE, Exchange, Signer
 
 SYMBOL = "ABC-USD"
 MEANT: dict[str, Any] = {"exchange": EXCHANGE, "symbol": SYMBOL, "partition": 0, "time_ms": 1}
+
+NO_TRADES: list[tuple[dict[str, Any], Reason]] = [
+    ({"sequence": 2}, Reason.UNKNOWN_TRADE),
+    ({"trade_id": "0-999-0"}, Reason.UNKNOWN_TRADE),
+    ({"trade_id": "1-0-0"}, Reason.UNKNOWN_TRADE),
+    ({"trade_id": "00-1-0"}, Reason.UNKNOWN_TRADE),
+    ({"trade_id": "0-1-00"}, Reason.UNKNOWN_TRADE),
+    ({"trade_id": "0-999-0", "price": "7"}, Reason.UNKNOWN_TRADE),
+    ({"price": "5.01"}, Reason.TRADE_DIFFERS),
+    ({"price": "5.001"}, Reason.TRADE_DIFFERS),
+    ({"price": ""}, Reason.TRADE_DIFFERS),
+    ({"quantity": "0", "quote_quantity": "0", "taker_fee": "0", "maker_fee": "0"}, Reason.TRADE_DIFFERS),
+    ({"quantity": "10.5"}, Reason.TRADE_DIFFERS),
+    ({"quantity": "1e1"}, Reason.TRADE_DIFFERS),
+    ({"quote_quantity": "49"}, Reason.TRADE_DIFFERS),
+    ({"quote_quantity": "50.00001"}, Reason.TRADE_DIFFERS),
+    ({"taker_fee": "5.0001"}, Reason.TRADE_DIFFERS),
+    ({"maker_fee": "-5.0001"}, Reason.TRADE_DIFFERS),
+    ({"maker_fee": "--1"}, Reason.TRADE_DIFFERS),
+    ({"fee_asset": "ABC"}, Reason.TRADE_DIFFERS),
+    ({"quantity": "0", "quote_quantity": "0"}, Reason.TRADE_DIFFERS),
+    ({"taker_fee": "5.01"}, Reason.TRADE_DIFFERS),
+    ({"symbol": "NO-USD"}, Reason.UNKNOWN_SYMBOL),
+]
+"""What makes of a trade one that never was, and why a bust of it is refused."""
 
 
 class MarketPlay:
@@ -79,8 +104,7 @@ class MarketPlay:
         return trade
 
     def bust_command(self, trade: Trade, **changes: Any) -> BustTrade:
-        fields = {name: getattr(trade, name) for name in PublishedTrade.__struct_fields__}
-        published = PublishedTrade(**(fields | changes))
+        published = msgspec.structs.replace(trade.published(), **changes)
         return BustTrade(exchange=EXCHANGE, partition=0, trade=published, reason="a wrong price", time_ms=1)
 
     def bust(self, trade: Trade, signer: Signer | None = None, **changes: Any) -> None:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from msgspec.structs import replace
+
 from schemas.commands import BustTrade, Command, HaltMarket, PublishedTrade
 from schemas.halts import MAX_HALTS, Halt
 from schemas.reasons import Reason
@@ -27,12 +29,11 @@ def _traded(scene: Scene) -> PublishedTrade:
     scene.exchange.place(scene.bob, "SELL", "1", "5")
     scene.place()
     (trade,) = scene.exchange.trades()
-    return PublishedTrade(**{name: getattr(trade, name) for name in PublishedTrade.__struct_fields__})
+    return trade.published()  # type: ignore[no-any-return]
 
 
 def _bust(scene: Scene, trade: PublishedTrade, **changes: Any) -> None:
-    fields = {name: getattr(trade, name) for name in PublishedTrade.__struct_fields__} | changes
-    command = BustTrade(exchange="test", partition=0, trade=PublishedTrade(**fields), reason="why", time_ms=1)
+    command = BustTrade(exchange="test", partition=0, trade=replace(trade, **changes), reason="why", time_ms=1)
     scene.exchange.submit_to("orders", 0, scene.exchange.operator.sign(command))
     scene.exchange.run()
 

@@ -5,7 +5,7 @@ from typing import Any
 from schemas.alerts import Alert, Evidence, Severity
 from schemas.candles import Candle, FormingCandle, Interval
 from schemas.codec import encode
-from schemas.commands import PublishedTrade, Side
+from schemas.commands import Side
 from schemas.journal import AccountEvent, LedgerEntry, MarketListed, Posting
 from schemas.records import Source, Trade, TradeBusted, TradesTick
 from sinks.records import Stretch
@@ -34,10 +34,9 @@ def tick(edge: int) -> TradesTick:
 
 
 def busted(edge: int, of: Trade) -> TradeBusted:
-    trade = PublishedTrade(**{field: getattr(of, field) for field in PublishedTrade.__struct_fields__})
     return TradeBusted(
         edge_sequence=edge, source=source(edge), symbol=of.symbol, time_ms=NOON_MS + edge, reason="a wrong price",
-        trade=trade,
+        trade=of.published(),
     )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from schemas.reasons import Reason
 from schemas.records import BustReport, Source
 from simulator.audit import LoggedRecord, audit
 from tests.exchange import Signer, market
-from tests.unit.market_play import MarketPlay
+from tests.unit.market_play import NO_TRADES, MarketPlay
 
 USD = 10_000  # minor units in one
 
@@ -116,24 +116,7 @@ def test_an_open_order_stays_filled_as_far_as_it_was(play):
 # --- refusals
 
 
-@pytest.mark.parametrize(
-    ("changes", "reason"),
-    [
-        ({"sequence": 2}, Reason.UNKNOWN_TRADE),
-        ({"trade_id": "0-999-0"}, Reason.UNKNOWN_TRADE),
-        ({"trade_id": "1-0-0"}, Reason.UNKNOWN_TRADE),
-        ({"trade_id": "00-1-0"}, Reason.UNKNOWN_TRADE),
-        ({"price": "5.01"}, Reason.TRADE_DIFFERS),
-        ({"price": "5.001"}, Reason.TRADE_DIFFERS),
-        ({"quantity": "0", "quote_quantity": "0"}, Reason.TRADE_DIFFERS),
-        ({"quantity": "1e1"}, Reason.TRADE_DIFFERS),
-        ({"quote_quantity": "49"}, Reason.TRADE_DIFFERS),
-        ({"taker_fee": "5.01"}, Reason.TRADE_DIFFERS),
-        ({"maker_fee": "--1"}, Reason.TRADE_DIFFERS),
-        ({"fee_asset": "ABC"}, Reason.TRADE_DIFFERS),
-        ({"symbol": "NO-USD"}, Reason.UNKNOWN_SYMBOL),
-    ],
-)
+@pytest.mark.parametrize(("changes", "reason"), NO_TRADES)
 def test_a_trade_that_was_never_made(play, changes, reason):
     play.bust(play.trade(), **changes)
     assert play.refusals() == [reason]

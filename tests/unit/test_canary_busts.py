@@ -17,20 +17,13 @@ from schemas.journal import TradeReversed
 from schemas.reasons import Reason
 from schemas.records import BustReport, Source
 from tests.exchange import EXCHANGE, Signer, market
-from tests.unit.canary_heard import Heard
-from tests.unit.market_play import SYMBOL, MarketPlay
+from tests.unit.canary_heard import Heard, heard
+from tests.unit.market_play import NO_TRADES, SYMBOL, MarketPlay
 
 
 @pytest.fixture
 def play() -> MarketPlay:
     return MarketPlay()
-
-
-def heard(play: MarketPlay) -> Heard:
-    """And nobody is blamed."""
-    found = Heard(play.exchange)
-    assert found.alerts == []
-    return found
 
 
 def losses(play: MarketPlay) -> set[tuple[str, str]]:
@@ -98,30 +91,7 @@ def test_trading_goes_on(play):
 # --- refusals
 
 
-@pytest.mark.parametrize(
-    ("changes", "reason"),
-    [
-        ({"sequence": 2}, Reason.UNKNOWN_TRADE),
-        ({"trade_id": "0-999-0"}, Reason.UNKNOWN_TRADE),
-        ({"trade_id": "1-0-0"}, Reason.UNKNOWN_TRADE),
-        ({"trade_id": "00-1-0"}, Reason.UNKNOWN_TRADE),
-        ({"trade_id": "0-1-00"}, Reason.UNKNOWN_TRADE),
-        ({"trade_id": "0-999-0", "price": "7"}, Reason.UNKNOWN_TRADE),
-        ({"price": "5.01"}, Reason.TRADE_DIFFERS),
-        ({"price": "5.001"}, Reason.TRADE_DIFFERS),
-        ({"price": ""}, Reason.TRADE_DIFFERS),
-        ({"quantity": "0", "quote_quantity": "0", "taker_fee": "0", "maker_fee": "0"}, Reason.TRADE_DIFFERS),
-        ({"quantity": "10.5"}, Reason.TRADE_DIFFERS),
-        ({"quantity": "1e1"}, Reason.TRADE_DIFFERS),
-        ({"quote_quantity": "49"}, Reason.TRADE_DIFFERS),
-        ({"quote_quantity": "50.00001"}, Reason.TRADE_DIFFERS),
-        ({"taker_fee": "5.0001"}, Reason.TRADE_DIFFERS),
-        ({"maker_fee": "-5.0001"}, Reason.TRADE_DIFFERS),
-        ({"maker_fee": "--1"}, Reason.TRADE_DIFFERS),
-        ({"fee_asset": "ABC"}, Reason.TRADE_DIFFERS),
-        ({"symbol": "NO-USD"}, Reason.UNKNOWN_SYMBOL),
-    ],
-)
+@pytest.mark.parametrize(("changes", "reason"), NO_TRADES)
 def test_what_can_be_no_trade(play, changes, reason):
     play.bust(play.trade(), **changes)
     assert play.refusals() == heard(play).refused_by_matcher() == [reason]

@@ -77,7 +77,7 @@ class Watched:
         self.service = CanaryService(
             log, canary, 1, known, 0, lambda: exchange.cluster.now_ms, KEY.sign, halter, cadence
         )
-        log.positions = dict.fromkeys(self.service.positions, 0)
+        log.positions = dict.fromkeys(canary.positions(), 0)
         self.look()
 
     def look(self) -> None:

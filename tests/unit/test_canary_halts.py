@@ -16,20 +16,13 @@ from schemas.journal import OrderClosed
 from schemas.market import MarketState
 from schemas.reasons import Reason
 from tests.exchange import EXCHANGE, Signer, market
-from tests.unit.canary_heard import Heard
+from tests.unit.canary_heard import Heard, heard
 from tests.unit.market_play import SYMBOL, MarketPlay
 
 
 @pytest.fixture
 def play() -> MarketPlay:
     return MarketPlay()
-
-
-def heard(play: MarketPlay) -> Heard:
-    """And nobody is blamed."""
-    found = Heard(play.exchange)
-    assert found.alerts == []
-    return found
 
 
 # --- what a halted market does

@@ -124,7 +124,7 @@ class Host:
         service = CanaryService(
             self.log, canary, ALERT_PARTITIONS, known, number, self._tick, KEY.sign, halter, CADENCE
         )
-        self.log.positions = service.positions
+        self.log.positions = service.canary.positions()
         return service
 
     def run(self, lives: int) -> None:

@@ -7,10 +7,8 @@ import pytest
 
 from candle_agg.core import CandleCore
 from schemas.candles import INTERVAL_MS, Candle, Interval
-from schemas.codec import decode_trades
-from schemas.commands import PublishedTrade
 from schemas.reasons import Reason
-from schemas.records import Source, TradeBusted
+from schemas.records import Source, Trade, TradeBusted
 from stage.partition import Gap, StagePartition, decode_state, encode_state
 from tests.unit.candle_play import START_MS, CandlePlay
 
@@ -336,8 +334,7 @@ def test_a_busted_trade_stays_in_its_candle_and_takes_no_sequence():
     for each in (play, busted):
         each.trade(0, "10")
         each.trade(100, "12")
-    fields = {name: getattr(decode_trades(busted.values[-1]), name) for name in PublishedTrade.__struct_fields__}
-    trade = PublishedTrade(**fields)
+    trade = msgspec.json.decode(busted.values[-1], type=Trade).published()
     assert busted.write(TradeBusted, symbol=trade.symbol, time_ms=START_MS + 200, reason="why", trade=trade) == []
     for each in (play, busted):
         each.trade(300, "11")
@@ -349,7 +346,6 @@ def test_a_busted_trade_stays_in_its_candle_and_takes_no_sequence():
 def test_a_bust_tells_the_time_as_a_tick_does():
     play = CandlePlay()
     play.trade(0)
-    fields = {name: getattr(decode_trades(play.values[-1]), name) for name in PublishedTrade.__struct_fields__}
-    trade = PublishedTrade(**fields)
+    trade = msgspec.json.decode(play.values[-1], type=Trade).published()
     closed = play.write(TradeBusted, symbol=trade.symbol, time_ms=START_MS + SECOND, reason="why", trade=trade)
     assert closed == ["ABC-USD 1s 0"]

@@ -15,8 +15,7 @@ from glassbook.export import export
 from glassbook.export_manifest import COLUMNS, MANIFEST, sha256_of
 from glassbook.export_read import FileSource
 from glassbook.verify import Outcome, Verification, Wanted
-from glassbook.verify_source import CHECKED
-from schemas.topics import ACCOUNTS, DEPTH, TRADES
+from schemas.topics import ACCOUNTS, DEPTH, JUDGED, TRADES
 from tests.unit.verified_log import LogSource, exported, recorded
 
 LOG, EVERY = recorded(2)
@@ -38,7 +37,7 @@ def test_files_and_log_agree_on_the_hash(folder: Path) -> None:
     of_the_log = Verification(LogSource(LOG, EVERY), Wanted()).run(lambda count: None)
     assert report.outcome is Outcome.EXACT
     assert report.hash == of_the_log.hash == source.manifest.hash
-    assert list(source.records(CHECKED)) == list(LogSource(LOG, EVERY).records(CHECKED))
+    assert list(source.records(JUDGED)) == list(LogSource(LOG, EVERY).records(JUDGED))
 
 
 def test_the_files_are_read_by_arrow_alone(folder: Path) -> None:
@@ -204,7 +203,7 @@ def test_damage_is_said_and_not_judged(folder: Path, damage: str) -> None:
 def test_rows_out_of_order_are_said(folder: Path) -> None:
     rewritten(lambda table: table.take(list(range(len(table)))[::-1]).cast(COLUMNS))(folder)
     with pytest.raises(GlassbookError, match="is out of its place"):
-        list(opened(folder).records(CHECKED))
+        list(opened(folder).records(JUDGED))
 
 
 def test_a_record_edited_with_its_manifest_is_a_divergence_and_no_damage(folder: Path) -> None:

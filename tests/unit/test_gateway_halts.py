@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from schemas.commands import BustTrade, CancelOrder, Command, HaltMarket, PublishedTrade, ResumeMarket
+from schemas.commands import BustTrade, CancelOrder, Command, HaltMarket, ResumeMarket
 from schemas.market import MarketState
 from tests.exchange import EXCHANGE, market
 from tests.unit.gateway_world import GatewayWorld
@@ -110,8 +110,7 @@ def test_a_busted_trade_is_in_the_balances_and_the_order_keeps_its_fill(floor):
     floor.exchange.place(floor.other, "SELL", "10", "5")
     order_id = floor.order().json()["order_id"]
     (trade,) = floor.exchange.trades()
-    published = PublishedTrade(**{name: getattr(trade, name) for name in PublishedTrade.__struct_fields__})
-    bust = BustTrade(exchange=EXCHANGE, partition=0, trade=published, reason="a wrong price", time_ms=1)
+    bust = BustTrade(exchange=EXCHANGE, partition=0, trade=trade.published(), reason="a wrong price", time_ms=1)
     floor.everywhere(bust, accounts=False)
     balances = floor.world.read(floor.me, "/api/v1/balances").json()["balances"]
     assert {each["asset"]: each["free"] for each in balances} == {"USD": "10000", "ABC": "1000"}
