@@ -34,6 +34,8 @@ from simulator.canary_broker_plan import Entry, Plan
 from simulator.workload import Workload
 
 CANARY = next(stage for stage in STAGES if stage.name == "canary")
+# The times are the writer's; those of a simulated clock are long past, and what goes by age would go at once.
+OWN_TIMES = {"message.timestamp.type": "CreateTime", "retention.ms": "-1"}
 PATIENCE_S = 30.0
 LOOK_S = 0.02
 QUIET = {"log_level": 2}  # a client is told by exceptions that its broker is gone
@@ -87,15 +89,8 @@ def _exchange(settings: Settings, workload: Workload) -> Iterator[tuple["Writer"
 def _renew_topics(bootstrap: str, workload: Workload) -> None:
     """Empty ones, which take the writer's times."""
     wanted = [
-        replace(topic, config=topic.config | {"message.timestamp.type": "CreateTime"})
-        if topic.name in CANARY.inputs
-        else topic
+        replace(topic, config=topic.config | OWN_TIMES) if topic.name in CANARY.inputs else topic
         for topic in topics(workload.account_partitions, workload.order_partitions, 1)
-    ]
-    # The times are those of a simulated clock, long past: what goes by age would go at once.
-    wanted = [
-        replace(topic, config=topic.config | {"retention.ms": "-1"}) if "retention.ms" in topic.config else topic
-        for topic in wanted
     ]
     admin, names = admin_client(bootstrap), {topic.name for topic in wanted}
     old = {name: topic for name, topic in admin.list_topics(timeout=PATIENCE_S).topics.items() if name in names}
