@@ -77,6 +77,10 @@ def canary_command(
     broker_injections: Annotated[int | None, typer.Option(min=0, help="Of each kind, over the broker.")] = None,
     broker_orders: Annotated[int | None, typer.Option(min=0, help="Honest ones, under kills.")] = None,
     speed_orders: Annotated[int | None, typer.Option(min=0, help="Of the log that speed is measured on.")] = None,
+    kind: Annotated[
+        list[int] | None,
+        typer.Option(min=1, max=len(canary.WAYS), help="Only this kind of manipulation; may be said again."),
+    ] = None,
 ) -> None:
     """Manipulations of every kind in memory and over a real broker, honest orders, and the canary's speed.
 
@@ -89,7 +93,7 @@ def canary_command(
     }  # fmt: skip
     sizes = canary.FULL if full else canary.Sizes()
     changed = replace(sizes, **{name: size for name, size in given.items() if size is not None})
-    raise typer.Exit(0 if canary.run(changed, seed, json) else 1)
+    raise typer.Exit(0 if canary.run(changed, seed, json, kind or canary.WAYS) else 1)
 
 
 @app.command("all")
