@@ -8,12 +8,12 @@ INSTALLED := $(VENV)/installed
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install up down test test-containers lint faults bench schemas lock lock-kafka clean
+.PHONY: help install page up down test test-containers lint faults bench schemas lock lock-kafka clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 17
 
-install: $(INSTALLED) ## make .venv from the lock file
+install: $(INSTALLED) page ## make .venv from the lock file, and build the trading page
 
 # The stamp is made last, so that an installation that was broken off starts again.
 # editable_mode=compat: a package that appears later is found without installing again.
@@ -31,13 +31,17 @@ $(INSTALLED): requirements/lock.txt requirements/uv.txt pyproject.toml
 	  --config-settings editable_mode=compat --editable .
 	@touch $@
 
-up: $(INSTALLED) ## start the exchange, or go on where it stopped (Ctrl-C stops it)
+# Does nothing where the page is built already, and only says so where it can't be: the exchange runs without one.
+page: $(INSTALLED)
+	@$(BIN)/python -m glassbook.page_build
+
+up: $(INSTALLED) page ## start the exchange, or go on where it stopped (Ctrl-C stops it)
 	@exec $(BIN)/glassbook up $(ARGS)
 
 down: $(INSTALLED) ## stop the exchange from elsewhere
 	@$(BIN)/glassbook down $(ARGS)
 
-test: lint ## lint, types and the whole test suite, real broker included
+test: lint page ## lint, types and the whole test suite, real broker included
 	$(BIN)/python -m glassbook.quick_start
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
@@ -73,4 +77,4 @@ lock-kafka: $(INSTALLED)
 	$(BIN)/python -m glassbook.kafka_dist
 
 clean: ## remove .venv and caches; data/ stays
-	rm -rf $(VENV) build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build *.egg-info web/dist web/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis

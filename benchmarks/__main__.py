@@ -1,11 +1,11 @@
-"""`python -m benchmarks engine|stage|latency|recovery|layouts|candles|sink|canary|all`."""
+"""`python -m benchmarks engine|stage|latency|recovery|layouts|candles|sink|canary|feeds|page|all`."""
 
 from typing import Annotated
 
 import typer
 from msgspec.structs import replace
 
-from benchmarks import canary, candles, engine, latency, layouts, recovery, sink, stage
+from benchmarks import canary, candles, engine, feeds, latency, layouts, page, recovery, sink, stage
 
 app = typer.Typer(help="How fast Glassbook is on this machine.", no_args_is_help=True, add_completion=False)
 
@@ -94,6 +94,18 @@ def canary_command(
     sizes = canary.FULL if full else canary.Sizes()
     changed = replace(sizes, **{name: size for name, size in given.items() if size is not None})
     raise typer.Exit(0 if canary.run(changed, seed, json, kind or canary.WAYS) else 1)
+
+
+@app.command("feeds")
+def feeds_command(seconds: Seconds = 15, seed: Seed = 1, json: Json = False) -> None:
+    """The live streams on a real broker: from a trade on the log to many sockets, and the most frames a second."""
+    feeds.run(seconds, seed, json)
+
+
+@app.command("page")
+def page_command(seconds: Seconds = 15, seed: Seed = 1, json: Json = False) -> None:
+    """The trading page in the system's chromium, while a market takes 200 orders a second."""
+    page.run(seconds, seed, json)
 
 
 @app.command("all")

@@ -16,6 +16,7 @@ from benchmarks.order_flow import Operation, OrderFlow, Place
 from glassbook.client.keys import Key
 from schemas.codec import encode
 from schemas.commands import (
+    LATEST_ENGINE,
     CancelOrder,
     Command,
     Genesis,
@@ -48,8 +49,8 @@ def market(partition: int) -> Market:
 def opening(partition: int, operator: Key) -> list[bytes]:
     """Genesis and the listing of the partition's one market."""
     genesis = Genesis(
-        exchange=EXCHANGE, operator_key=operator.public, engine_version=2, account_partitions=ACCOUNT_PARTITIONS,
-        max_open_orders=1000, open_registration=False, time_ms=1,
+        exchange=EXCHANGE, operator_key=operator.public, engine_version=LATEST_ENGINE,
+        account_partitions=ACCOUNT_PARTITIONS, max_open_orders=1000, open_registration=False, time_ms=1,
     )  # fmt: skip
     listing = ListMarket(exchange=EXCHANGE, revision=1, market=market(partition), time_ms=1)
     return [encode(Submitted(_signed(command, operator))) for command in (genesis, listing)]

@@ -44,6 +44,14 @@ class Recent(Struct):
     reason: Reason | None  # why it was refused, if it was
 
 
+class Mandate(Struct, frozen=True):
+    """To cancel all that the account has open, at `due_ms`."""
+
+    due_ms: int
+    offset: int  # in `accounts`, of the command that gave it
+    signed: bytes  # that command with its signature, as JSON
+
+
 class AccountState(Struct):
     account: str
     root_key: str
@@ -56,6 +64,7 @@ class AccountState(Struct):
     recent: list[Recent]
     transfers: list[str]
     withdrawals: dict[str, tuple[str, int]]
+    mandate: Mandate | None = None
 
 
 def command_digest(raw: bytes) -> str:
@@ -72,6 +81,7 @@ class AccountBook:
         self.orders: dict[int, Held] = {}
         self.transfers: dict[str, None] = {}
         self.withdrawals: dict[str, tuple[str, int]] = {}
+        self.mandate: Mandate | None = None
         self.recent: dict[str, Recent] = {}  # by digest, oldest first
         self.recent_at: dict[int, Recent] = {}
         self.named: dict[str, int] = {}  # client order id -> offset, of open and of recent orders
@@ -142,7 +152,7 @@ class AccountBook:
             self.account, self.root_key, self.sequence, self._highest_nonce,
             sorted(used for used in self._nonces if used > self._highest_nonce - NONCES),
             self.keys, self.balances, list(self.orders.values()), list(self.recent.values()), list(self.transfers),
-            self.withdrawals,
+            self.withdrawals, self.mandate,
         )  # fmt: skip
 
     @classmethod
@@ -150,7 +160,7 @@ class AccountBook:
         book = cls(state.account, state.root_key)
         book.sequence, book._highest_nonce, book._nonces = state.sequence, state.highest_nonce, set(state.nonces)
         book.keys, book.balances, book.withdrawals = dict(state.keys), dict(state.balances), dict(state.withdrawals)
-        book.transfers = dict.fromkeys(state.transfers)
+        book.transfers, book.mandate = dict.fromkeys(state.transfers), state.mandate
         book.orders = {order.offset: order for order in state.orders}
         book.named = {order.client_order_id: order.offset for order in state.orders}
         for recent in state.recent:
@@ -174,6 +184,8 @@ class Draft:
     transfer: str | None = None
     opened_withdrawal: tuple[str, tuple[str, int]] | None = None
     closed_withdrawal: str | None = None
+    sets_mandate = False
+    mandate: Mandate | None = None  # as it will be, if it is set
 
     def __init__(self, book: AccountBook) -> None:
         self.book = book
@@ -217,6 +229,9 @@ class Draft:
             raise Refusal(Reason.BALANCE_OVERFLOW)
 
     # --- orders
+
+    def set_mandate(self, mandate: Mandate | None) -> None:
+        self.sets_mandate, self.mandate = True, mandate
 
     def order(self, offset: int) -> Held | None:
         """The order, to be changed: a copy."""
@@ -262,3 +277,5 @@ class Draft:
             book.withdrawals[self.opened_withdrawal[0]] = self.opened_withdrawal[1]
         if self.closed_withdrawal is not None:
             book.withdrawals.pop(self.closed_withdrawal, None)
+        if self.sets_mandate:
+            book.mandate = self.mandate

@@ -10,7 +10,8 @@ import msgspec
 from msgspec import Raw, Struct
 
 from canary.command_forms import read_command
-from canary.engines import FIRST, HALTS_AND_BUSTS, version_of
+from canary.engines import FIRST, HALTS_AND_BUSTS, MANDATES, version_of
+from canary.frames import Unreadable, read_signed
 from canary.refusal import Refusal
 from canary.signatures import BATCH, account_of, batch_root, check, check_shared
 from schemas.commands import (
@@ -18,6 +19,7 @@ from schemas.commands import (
     AuthoriseHalter,
     BustTrade,
     CancelAll,
+    CancelAllAfter,
     CancelOrder,
     Command,
     DelegateKey,
@@ -36,7 +38,7 @@ from schemas.records import SignedCommand
 
 OF_HALTS_AND_BUSTS = (AuthoriseHalter, HaltMarket, ResumeMarket, BustTrade)
 OF_THE_OPERATOR = (RegisterAccount, Deposit, SettleWithdrawal, Genesis, ListMarket, *OF_HALTS_AND_BUSTS)
-OF_A_TRADE_KEY = (NewOrder, CancelOrder, AmendOrder, CancelAll, RevokeKey)
+OF_A_TRADE_KEY = (NewOrder, CancelOrder, AmendOrder, CancelAll, CancelAllAfter, RevokeKey)
 LONGEST_KEY = 64
 REMEMBERED = 16_384
 LONGEST_REMEMBERED = 12_288  # bytes; only what is refused is longer
@@ -70,6 +72,8 @@ def open_signed(signed: SignedCommand) -> Opened:
         command = read_command(raw)
         if isinstance(command, OF_HALTS_AND_BUSTS):
             since = HALTS_AND_BUSTS
+        elif isinstance(command, CancelAllAfter):
+            since = MANDATES
         delegation = _check_right(signed, command, raw)
     except Refusal as refusal:
         return Opened(raw, signed.key, signed, refused=refusal.reason, since=since)
@@ -98,6 +102,8 @@ def _delegation(signed: SignedCommand, command: Any) -> DelegateKey:
         raise Refusal(Reason.WRONG_ACCOUNT)
     raw = bytes(carried.command)
     delegation = read_command(raw)
+    if isinstance(delegation, CancelAllAfter):  # for delegations the kinds of version 2 are all there are
+        raise Refusal(Reason.UNKNOWN_RECORD)
     if len(carried.key) > LONGEST_KEY:
         raise Refusal(Reason.WRONG_ACCOUNT)  # no account has such a root key
     fits = (
@@ -126,13 +132,10 @@ def claimed_account(raw: bytes) -> str | None:
     """The account that bytes name which are no command, or a forged one: who is told of the refusal."""
     try:
         account = _claim.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except Unreadable:
         return None
     text = account.account
     return text if len(text) == 40 and not set(text) - set("0123456789abcdef") else None
-
-
-_signed = msgspec.json.Decoder(SignedCommand)
 
 
 class Openings:
@@ -148,8 +151,8 @@ class Openings:
         opened = self._known.get(raw)
         if opened is None:
             try:
-                opened = open_signed(_signed.decode(raw))
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                opened = open_signed(read_signed(raw))
+            except Unreadable:
                 return None
             if len(raw) > LONGEST_REMEMBERED:
                 return opened

@@ -3,8 +3,9 @@
 from schemas.commands import Genesis
 
 FIRST = 1
-HALTS_AND_BUSTS = 2  # the version that brought them
-KNOWN = (FIRST, HALTS_AND_BUSTS)
+HALTS_AND_BUSTS = 2  # each is the version that brought them
+MANDATES = 3
+KNOWN = (FIRST, HALTS_AND_BUSTS, MANDATES)
 
 
 class UnknownEngine(Exception):

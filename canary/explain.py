@@ -12,7 +12,14 @@ from msgspec.structs import replace
 
 from canary.board import Verdict
 from canary.explain_fills import FillExplainer, Telling, told_by_report, told_by_trade
-from canary.explain_money import altered_entry, altered_order, of_halts_and_busts, unexpected_entry, unexpected_order
+from canary.explain_money import (
+    altered_entry,
+    altered_order,
+    cancelled_by_mandate,
+    of_halts_and_busts,
+    unexpected_entry,
+    unexpected_order,
+)
 from canary.explain_refused import kind_of_refusal
 from canary.frames import encode
 from canary.leniency import in_words_of, is_same
@@ -254,4 +261,6 @@ def missing_kind(topic: str, expected: Any, later: bool) -> Kind:
         return Kind.FILLS_REORDERED if later else Kind.FILL_MISSING
     if isinstance(expected, TradeBusted | BustReport):
         return Kind.BUST_WRONG
+    if cancelled_by_mandate(expected):
+        return Kind.ORDER_DROPPED
     return of_halts_and_busts(expected) or Kind.OUTCOME_WRONG

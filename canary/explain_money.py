@@ -16,6 +16,7 @@ from schemas.journal import (
     CommandPassed,
     HalterAuthorised,
     LedgerEntry,
+    MandateFired,
     MarketHalted,
     MarketResumed,
     OrderFilled,
@@ -35,6 +36,9 @@ def altered_entry(expected: Any, found: Any, effects: Effects) -> Kind:
     is_reversal = of_halts_and_busts(found) is not None or of_halts_and_busts(expected) is not None
     if is_reversal and _what_happened(found) != _what_happened(expected):
         return Kind.BUST_WRONG
+    due, fired = cancelled_by_mandate(expected), cancelled_by_mandate(found)
+    if due != fired:
+        return Kind.ORDER_DROPPED if due - fired else Kind.OUTCOME_WRONG
     if _lets_through(found) and effects.refused is not None:
         return kind_of_refusal(effects.refused) or Kind.OUTCOME_WRONG
     if not isinstance(expected, LedgerEntry):
@@ -68,6 +72,12 @@ def of_halts_and_busts(record: Any) -> Kind | None:
         return Kind.HALT_WRONG
     is_reversal = isinstance(record, LedgerEntry) and any(isinstance(event, TradeReversed) for event in record.events)
     return Kind.BUST_WRONG if is_reversal else None
+
+
+def cancelled_by_mandate(record: Any) -> set[str]:
+    """The orders whose cancel went on by a mandate that fired."""
+    events = record.events if isinstance(record, LedgerEntry) else ()
+    return {order_id for event in events if isinstance(event, MandateFired) for order_id in event.order_ids}
 
 
 def _what_happened(record: Any) -> Any:

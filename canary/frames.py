@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw, Struct
 
-from schemas.records import ExecutionReport, Source, Tick
+from schemas.records import ExecutionReport, SignedCommand, Source, Tick
 
 Unreadable = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
@@ -49,8 +49,9 @@ class Origin(Struct, frozen=True, gc=False):
     record: str = ""
 
 
-read_accounts = msgspec.json.Decoder(SubmittedFrame | ExecutionReport | BustFrame).decode
+read_accounts = msgspec.json.Decoder(SubmittedFrame | ExecutionReport | BustFrame | Tick).decode
 read_orders = msgspec.json.Decoder(FundedFrame | Tick | SubmittedFrame).decode
+read_signed = msgspec.json.Decoder(SignedCommand).decode
 _read_origin = msgspec.json.Decoder(Origin).decode
 encode: Any = msgspec.json.Encoder().encode
 

@@ -9,13 +9,14 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
-from canary.account_book import AccountBook, Draft, Recent, command_digest
+from canary.account_book import AccountBook, Draft, Mandate, Recent, command_digest
 from canary.authority import OF_HALTS_AND_BUSTS, OF_THE_OPERATOR, Opened, claimed_account
 from canary.engines import HALTS_AND_BUSTS, version_of
-from canary.frames import BustFrame, SubmittedFrame
+from canary.frames import BustFrame, SubmittedFrame, read_signed
 from canary.halts import Halter, Halts
 from canary.ledger_busts import take_back
 from canary.ledger_keys import delegate_key, revoke_key, withdraw
+from canary.ledger_mandates import Alarms, cancel_all_after, fire
 from canary.ledger_markets import authorise_halter, halt_market, refuse_bust, resume_market
 from canary.ledger_operator import deposit, list_market, register, settle_withdrawal, start
 from canary.ledger_orders import amend_order, cancel_all, cancel_order, new_order
@@ -29,6 +30,7 @@ from schemas.commands import (
     AuthoriseHalter,
     BustTrade,
     CancelAll,
+    CancelAllAfter,
     CancelOrder,
     DelegateKey,
     Deposit,
@@ -69,6 +71,7 @@ class Known(Protocol):
     decimals: dict[str, int]
     halter: Halter
     busted: dict[str, set[str]]
+    alarms: Alarms
 
     def halts_of(self, symbol: str) -> Halts: ...
 
@@ -89,6 +92,7 @@ class Effects(Struct):
     halter: Halter | None = None
     halts: dict[str, Halts] = {}
     busted: PublishedTrade | None = None
+    fired_until_ms: int = 0  # mandates that were due by then have fired
     impossible: str = ""
 
 
@@ -107,6 +111,10 @@ class Decision:
         """`opened` is the record's signed command, if it has one."""
         effects = self.effects
         effects.opened = opened
+        alarms = self.known.alarms.until(self.step.time_ms)
+        if alarms:
+            effects.fired_until_ms = self.step.time_ms
+            fire(self, alarms)
         if isinstance(record, SubmittedFrame):
             assert opened is not None
             self._submitted(opened)
@@ -118,6 +126,7 @@ class Decision:
         if impossible:
             effects.impossible = f"a balance of {impossible[0]} below zero"
         if effects.impossible:
+            effects.fired_until_ms = 0
             effects.drafts.clear()
             self.step.outputs.clear()
         for draft in effects.drafts.values():
@@ -217,14 +226,19 @@ class Decision:
     def is_halted(self, symbol: str) -> bool:
         return self.heeds_halts and bool(self.known.halts_of(symbol).standing)
 
-    def pass_on(self, partition: int, order_ids: list[str], maker: int = 0, taker: int = 0) -> None:
-        """The client's bytes go to the matcher as they came."""
-        opened = self.effects.opened
-        assert opened is not None
+    def pass_on(
+        self, partition: int, order_ids: list[str], maker: int = 0, taker: int = 0, mandate: Mandate | None = None
+    ) -> None:
+        """The client's bytes go to the matcher as they came: the input's, or those of the mandate that fires."""
+        opened, command_id = self.effects.opened, self.command_id
+        if mandate is not None:
+            signed, command_id = read_signed(mandate.signed), f"{self.step.partition}-{mandate.offset}"
+        else:
+            assert opened is not None
+            signed = opened.signed
         self.step.emit(
             ORDERS, partition, Funded,
-            command_id=self.command_id, signed=opened.signed, order_ids=order_ids, maker_fee_ppm=maker,
-            taker_fee_ppm=taker,
+            command_id=command_id, signed=signed, order_ids=order_ids, maker_fee_ppm=maker, taker_fee_ppm=taker,
         )  # fmt: skip
 
     def decimals_of(self, asset: str) -> int:
@@ -273,6 +287,7 @@ COMMANDS: dict[type, Callable[[Decision, Draft, Any], None]] = {
     NewOrder: new_order,
     CancelOrder: cancel_order,
     CancelAll: cancel_all,
+    CancelAllAfter: cancel_all_after,
     AmendOrder: amend_order,
     DelegateKey: delegate_key,
     RevokeKey: revoke_key,

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from canary.account_book import Draft, Held
+from canary.account_book import Draft, Held, Mandate
 from canary.market_terms import MarketTerms, Wanted
 from canary.refusal import Refusal
 from canary.reserves import adjust, asset_of, needed
@@ -58,26 +58,25 @@ def _opened(decision: "Decision", command: NewOrder, wanted: Wanted, terms: Mark
 
 def cancel_order(decision: "Decision", draft: Draft, command: CancelOrder) -> None:
     order = draft.book.find(command.order_id, command.client_order_id, decision.step.partition)
-    _pass_cancels(decision, draft, [order])
+    draft.events.append(CommandPassed(decision.command_id, pass_cancels(decision, [order])))
 
 
 def cancel_all(decision: "Decision", draft: Draft, command: CancelAll) -> None:
     if command.symbol is not None:
         decision.terms(command.symbol)
     orders = [o for o in draft.book.orders.values() if command.symbol is None or o.symbol == command.symbol]
-    _pass_cancels(decision, draft, orders)
+    draft.events.append(CommandPassed(decision.command_id, pass_cancels(decision, orders)))
 
 
-def _pass_cancels(decision: "Decision", draft: Draft, orders: list[Held]) -> None:
-    """One record for each partition of `orders`, naming the orders there in the order in which they came."""
+def pass_cancels(decision: "Decision", orders: list[Held], mandate: Mandate | None = None) -> list[str]:
+    """One record for each partition of `orders`, naming the orders there in the order in which they came; all names."""
     named: dict[int, list[str]] = {}
     for order in orders:
         partition = decision.terms(order.symbol).partition
         named.setdefault(partition, []).append(f"{decision.step.partition}-{order.offset}")
     for partition, order_ids in named.items():
-        decision.pass_on(partition, order_ids)
-    everything = [order_id for order_ids in named.values() for order_id in order_ids]
-    draft.events.append(CommandPassed(decision.command_id, everything))
+        decision.pass_on(partition, order_ids, mandate=mandate)
+    return [order_id for order_ids in named.values() for order_id in order_ids]
 
 
 def amend_order(decision: "Decision", draft: Draft, command: AmendOrder) -> None:

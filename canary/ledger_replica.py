@@ -7,11 +7,12 @@ from typing import Any
 
 from msgspec import Struct
 
-from canary.account_book import AccountBook, AccountState
+from canary.account_book import AccountBook, AccountState, Mandate
 from canary.authority import Opened
 from canary.engines import check_engine
 from canary.halts import Halter, Halts, HaltsState, dump_halts, restored_halts
 from canary.ledger_decision import Decision, Effects
+from canary.ledger_mandates import Alarms
 from canary.market_terms import MarketTerms
 from canary.published import Published
 from canary.restatement import Restatement
@@ -22,6 +23,7 @@ from schemas.market import Market
 from schemas.topics import LEDGER
 
 NO_HALTS = Halts()
+SPARE_ALARMS = 1_000
 
 
 class Listed(Struct):
@@ -52,6 +54,7 @@ class LedgerReplica:
         self.stated: dict[str, AccountBook] = {}
         self.halter = Halter()
         self.busted: dict[str, set[str]] = {}  # of each market, the ids of the trades taken back
+        self.alarms = Alarms()
         self._halts: dict[str, Halts] = {}
 
     def decide(self, step: Step, record: Any, opened: Opened | None, stated: bool, heeds_halts: bool = True) -> Effects:
@@ -79,13 +82,30 @@ class LedgerReplica:
             self.busted.setdefault(effects.busted.symbol, set()).add(effects.busted.trade_id)
         if effects.registered is not None:
             self.accounts[effects.registered.account] = effects.registered
+        if effects.fired_until_ms:
+            self.alarms.drop_until(effects.fired_until_ms)
         for account, draft in effects.drafts.items():
             draft.install(self.accounts[account])
+            if draft.sets_mandate:
+                self._set_alarm(account, draft.mandate)
 
     def apply_stated(self, effects: Effects, offset: int) -> None:
         for account, draft in effects.drafts.items():
             if account in self.stated:
                 draft.install(self.stated[account])
+                if draft.sets_mandate:
+                    self._set_alarm(account, draft.mandate)
+
+    def _set_alarm(self, account: str, mandate: Mandate | None) -> None:
+        self.alarms.set(account, mandate)
+        # Who renews a mandate for a day every moment leaves an alarm each time: what was replaced is put away in time.
+        if len(self.alarms) > 2 * (len(self.accounts) + len(self.stated)) + SPARE_ALARMS:
+            self._set_alarms()
+
+    def _set_alarms(self) -> None:
+        """Of the mandates that stand."""
+        books = (*self.accounts.values(), *self.stated.values())
+        self.alarms = Alarms((book.account, book.mandate) for book in books)
 
     def _list(self, listing: ListMarket) -> None:
         market = listing.market
@@ -119,10 +139,13 @@ class LedgerReplica:
                 draft.install(stated)
             if published.watches(LEDGER):
                 entry = entries.get(account)
-                stated.sequence = book.sequence if entry is None else entry.sequence
-                if entry is not None:
+                if entry is None:
+                    stated.sequence, stated.mandate = book.sequence, book.mandate
+                else:
+                    stated.sequence = entry.sequence
                     Restatement(self.markets, self.decimals, stated, draft).follow(entry, effects, offset)
             self.stated[account] = stated
+            self._set_alarm(account, stated.mandate)
 
     # --- snapshots
 
@@ -146,3 +169,4 @@ class LedgerReplica:
             self.decimals[market.quote] = market.quote_decimals
         self.accounts = {account.account: AccountBook.restored(account) for account in state.accounts}
         self.stated = {account.account: AccountBook.restored(account) for account in state.stated}
+        self._set_alarms()

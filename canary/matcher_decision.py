@@ -17,7 +17,17 @@ from canary.numbers import LARGEST
 from canary.order_book import MarketBook, Order
 from canary.refusal import Refusal
 from canary.steps import Step, partition_of
-from schemas.commands import AmendOrder, CancelAll, CancelOrder, Genesis, ListMarket, NewOrder, PublishedTrade, Side
+from schemas.commands import (
+    AmendOrder,
+    CancelAll,
+    CancelAllAfter,
+    CancelOrder,
+    Genesis,
+    ListMarket,
+    NewOrder,
+    PublishedTrade,
+    Side,
+)
 from schemas.market import MarketState
 from schemas.reasons import Reason
 from schemas.records import (
@@ -138,7 +148,7 @@ class Decision:
             return
         if isinstance(command, NewOrder):
             self._new_order(record, command)
-        elif isinstance(command, CancelOrder | CancelAll):
+        elif isinstance(command, CancelOrder | CancelAll | CancelAllAfter):
             self._cancel(record, command)
         elif isinstance(command, AmendOrder):
             self._amend(record, command)
@@ -166,7 +176,7 @@ class Decision:
         wish = Wish(wanted.price, command.time_in_force, wanted.most_quote, wanted.lots is None)
         self.publish(book, outcome(book, order, wish, self.gone), order)
 
-    def _cancel(self, record: FundedFrame, command: CancelOrder | CancelAll) -> None:
+    def _cancel(self, record: FundedFrame, command: CancelOrder | CancelAll | CancelAllAfter) -> None:
         """Those of the named orders that rest; of one that doesn't, a plain cancel is told."""
         cancelled: dict[str, list[Event]] = {}
         for order_id in record.order_ids:

@@ -1,19 +1,20 @@
 """An account as the exchange's journal states it, where that is not what was derived.
 
-Not a second ledger: it takes over what an entry says plainly (balances, which orders are open, how much is reserved),
-so that what follows from it can be told from what follows from our own.
+Not a second ledger: it takes over what an entry says plainly (balances, which orders are open, how much is reserved,
+which mandate stands), so that what follows from it can be told from what follows from our own.
 """
 
 from typing import Any
 
 from msgspec.structs import replace
 
-from canary.account_book import AccountBook, Draft, Held, Recent, command_digest
+from canary.account_book import AccountBook, Draft, Held, Mandate, Recent, command_digest
+from canary.frames import encode
 from canary.ledger_decision import Effects
 from canary.market_terms import MarketTerms
 from canary.numbers import NotPlain, TooFine, signed_units_of
 from schemas.commands import NewOrder, Side
-from schemas.journal import LedgerEntry, OrderClosed, OrderOpened
+from schemas.journal import LedgerEntry, MandateArmed, MandateDisarmed, MandateFired, OrderClosed, OrderOpened
 
 AT_ONCE = (NotPlain, TooFine, KeyError, ValueError)
 
@@ -35,6 +36,7 @@ class Restatement:
             self._balances(entry)
             self._orders(entry, effects, offset)
             self._reserved(entry)
+            self._mandate(entry, effects, offset)
         except AT_ONCE:
             return
 
@@ -58,6 +60,17 @@ class Restatement:
         for event in entry.events:
             if isinstance(event, OrderClosed):
                 book.put_order(int(event.order_id.partition("-")[2]), None)
+
+    def _mandate(self, entry: LedgerEntry, effects: Effects | None, offset: int) -> None:
+        told = [event for event in entry.events if isinstance(event, MandateArmed | MandateDisarmed | MandateFired)]
+        if not told and self._draft is not None:
+            self._book.mandate = self._draft.book.mandate
+        opened = effects.opened if effects is not None else None
+        for event in told:
+            if not isinstance(event, MandateArmed):
+                self._book.mandate = None
+            elif opened is not None:
+                self._book.mandate = Mandate(event.due_ms, offset, encode(opened.signed))
 
     def _open(self, command: NewOrder, entry: LedgerEntry, offset: int) -> None:
         terms = self._markets[command.symbol]

@@ -1,1 +1,1 @@
-"""A tick a second on every partition of `orders`, so that time goes by on the log even when nobody trades."""
+"""A tick a second on every partition of `orders` and `accounts`: time goes by even when nobody trades."""

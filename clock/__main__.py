@@ -9,12 +9,12 @@ import threading
 
 import structlog
 from confluent_kafka import KafkaException, Producer
-from confluent_kafka.admin import AdminClient
 
+from clock.ticked import TickedPartitions
+from glassbook.errors import GlassbookError
 from glassbook.stage_settings import stage_settings
 from schemas.codec import encode
 from schemas.records import Tick
-from schemas.topics import ORDERS
 
 TICK_S = 1.0
 QUEUED_TICKS = 1000  # while the broker is away ticks are dropped, not piled up
@@ -27,7 +27,7 @@ def main() -> int:
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
-    admin = AdminClient({"bootstrap.servers": bootstrap})
+    ticked = TickedPartitions(bootstrap)
     producer = Producer(
         {
             "bootstrap.servers": bootstrap,
@@ -41,9 +41,11 @@ def main() -> int:
     tick = encode(Tick())
     while not stopping.wait(TICK_S):
         try:
-            for partition in admin.list_topics(ORDERS, timeout=5).topics[ORDERS].partitions:
-                producer.produce(ORDERS, tick, partition=partition)
-        except (KafkaException, BufferError) as error:
+            # One after the other: while `accounts` can't be read, time goes on on `orders`.
+            for partitions in (ticked.orders, ticked.accounts):
+                for topic, partition in partitions():
+                    producer.produce(topic, tick, partition=partition)
+        except (GlassbookError, KafkaException, BufferError) as error:
             logger.warning("no ticks", why=str(error))
         producer.poll(0)
     producer.flush(2)

@@ -17,7 +17,7 @@ say() { # a command as it is typed, what it answers (long lines cut), and its ex
     echo
 }
 
-glassbook up >"$folder/up.log" 2>&1 &
+glassbook up --quiet >"$folder/up.log" 2>&1 &
 until glassbook book BTC-USDT >/dev/null 2>&1; do sleep 1; done
 {
     glassbook keys new

@@ -1,9 +1,12 @@
 """`glassbook canary watch`, `failed` and `key`: what the canary says, and up to where it has judged."""
 
+import signal
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from threading import Event
 from typing import Annotated
 
 import msgspec
@@ -84,9 +87,10 @@ def watch(
             console.print(_line(alert))
         console.print(_verdict(standing, bootstrap))
         if not once:
-            for alert in _coming(consumer, console, bootstrap):
-                wrong = wrong or alert.severity is Severity.WRONG
-                console.print(_line(alert))
+            with _interrupted() as interrupted:
+                for alert in _coming(consumer, console, bootstrap, interrupted):
+                    wrong = wrong or alert.severity is Severity.WRONG
+                    console.print(_line(alert))
     except KeyboardInterrupt:
         pass
     except (KafkaException, TimeoutError) as error:
@@ -124,9 +128,20 @@ def _standing(consumer: Consumer) -> Iterator[Alert]:
             yield alert
 
 
-def _coming(consumer: Consumer, console: Console, bootstrap: str) -> Iterator[Alert]:
+@contextmanager
+def _interrupted() -> Iterator[Event]:
+    """Set by Ctrl-C, which would otherwise be raised anywhere: in a call of Kafka's clients it can be lost."""
+    interrupted = Event()
+    before = signal.signal(signal.SIGINT, lambda *_: interrupted.set())
+    try:
+        yield interrupted
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _coming(consumer: Consumer, console: Console, bootstrap: str, interrupted: Event) -> Iterator[Alert]:
     said, last = time.monotonic(), ""
-    while True:
+    while not interrupted.is_set():
         message = consumer.poll(0.2)
         if message is not None and message.error() is None and (alert := _read(message.value())) is not None:
             yield alert

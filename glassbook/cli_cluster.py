@@ -31,6 +31,8 @@ Examples:
 
     glassbook up
 
+    glassbook up --quiet         without the market makers and takers that otherwise trade in it, with play money
+
     glassbook up --brokers 3     three brokers, three copies of every record (fixed at the first start)
 
     GLASSBOOK_DATA_DIR=/srv/other GLASSBOOK_KAFKA_PORT=29092 GLASSBOOK_GATEWAY_PORT=8100 glassbook up
@@ -81,10 +83,15 @@ def up(
     brokers: Annotated[
         int | None, typer.Option(min=1, max=3, help="1, or 3 for three copies. Only at the first start. [default: 1]")
     ] = None,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", help="Nobody trades by himself; the same as GLASSBOOK_QUIET=true.")
+    ] = False,
 ) -> None:
     if brokers == 2:
         raise GlassbookError("two brokers can't outvote one another: say --brokers 1 or --brokers 3")
     settings = read_settings()
+    if quiet:
+        settings = settings.model_copy(update={"quiet": True})
     console = Console(highlight=False)
     cluster = Cluster(settings, brokers)
     signal.signal(signal.SIGINT, _ask_to_stop)

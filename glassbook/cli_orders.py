@@ -56,6 +56,8 @@ Examples:
     glassbook cancel --all
 
     glassbook cancel --all --symbol AMZN-USD
+
+    glassbook cancel --all --after 30
 """
 AMEND_HELP = """Change an open order. Less at the same price keeps its place in the queue, everything else loses it.
 
@@ -215,16 +217,25 @@ def cancel(
     client_order_id: Annotated[str | None, typer.Option(help="Your own id of it.")] = None,
     all_orders: Annotated[bool, typer.Option("--all", help="All open orders.")] = False,
     symbol: Annotated[str | None, typer.Option(help="With --all: only this market's.")] = None,
+    after: Annotated[
+        int | None,
+        typer.Option(min=0, max=86_400, help="With --all: in so many seconds, unless said again before. 0: never."),
+    ] = None,
     key: KeyOption = DEFAULT_NAME,
 ) -> None:
     if (order_id is not None) + (client_order_id is not None) + all_orders != 1:
         raise GlassbookError("say which: an order id, --client-order-id or --all")
     if symbol is not None and not all_orders:
         raise GlassbookError("--symbol goes with --all")
+    if after is not None and (not all_orders or symbol is not None):
+        raise GlassbookError("--after goes with --all, and is for all markets")
     with session(key) as at:
         account = at.account()
         if not all_orders:
             _say(at.client.send(account.cancel(account.signer.cancel_order(order_id, client_order_id))))
+            return
+        if after is not None:
+            _say_mandate(at.client.send(account.cancel_all_after(after * 1000)))
             return
         gone = at.client.send(account.cancel_all(symbol))
     if isinstance(gone, answers.Receipt):
@@ -277,6 +288,8 @@ def orders(
         print_table(table)
     else:
         typer.echo("no open orders")
+    if page.mandate is not None:
+        typer.echo(f"all open orders are cancelled at {_time(page.mandate.due_ms)}")
 
 
 def book(
@@ -329,6 +342,14 @@ def _say(placed: answers.Order | answers.Receipt, order: NewOrder | None = None)
         typer.echo(f"filled {placed.filled} at {placed.average_price} on average, fee {placed.fee} {placed.fee_asset}")
     for fill in placed.trades or []:
         typer.echo(f"  {_time(fill.time_ms)}  {fill.quantity} at {fill.price}  {fill.role}  trade {fill.trade_id}")
+
+
+def _say_mandate(said: answers.Done | answers.Receipt) -> None:
+    if isinstance(said, answers.Receipt):
+        typer.echo("sent, but no outcome yet: see `glassbook orders`")
+        raise typer.Exit(1)
+    due_ms = (said.event or {}).get("due_ms")
+    typer.echo(f"all open orders are cancelled at {_time(due_ms)}" if due_ms else "nothing is cancelled by itself now")
 
 
 def _time(time_ms: int) -> str:

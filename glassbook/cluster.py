@@ -1,7 +1,7 @@
 """A local system, from nothing to ready and back: the brokers and stages of one data folder under one supervisor.
 
-`STAGES` is the one table of what runs. `Cluster.steps` is the start in its order; `Cluster.stop` undoes it from
-wherever it got to.
+`STAGES` is the one table of what the exchange is; `MAKERS` trade in it, if wanted. `Cluster.steps` is the start in its
+order; `Cluster.stop` undoes it from wherever it got to.
 """
 
 import os
@@ -66,8 +66,10 @@ STAGES: tuple[Stage, ...] = (
         "canary", "canary", group="canary", inputs=("accounts", "orders", "trades", "depth", "ledger"), stop_s=30,
         trading=False,
     ),
-    Stage(GATEWAY, "producers"),
+    Stage(GATEWAY, "glassbook.web"),  # with the streams of feeds/
 )  # fmt: skip
+# No part of the exchange, only of a local one: they trade in it as anybody can, with play money.
+MAKERS = Stage("makers", "simulator.makers", stop_s=25)
 
 Say = Callable[[str], None]
 """Takes what a step has come to, to be shown beside it."""
@@ -104,6 +106,11 @@ class Cluster:
         return next((stage for stage in self.stages if stage.name == CLICKHOUSE), None)
 
     @property
+    def makers(self) -> Stage | None:
+        wanted = self.gateway is not None and self.settings.offers_play_money and not self.settings.quiet
+        return MAKERS if wanted else None
+
+    @property
     def _behind_trading(self) -> list[str]:
         return [stage.name for stage in self.stages if not stage.trading]
 
@@ -126,6 +133,8 @@ class Cluster:
             yield "gateway", self._start_gateway
         if self._behind_trading:
             yield "candles, history, canary", self._start_history
+        if self.makers:
+            yield "market makers and takers", self._start_makers
 
     def start(self) -> None:
         """All steps without a display; stops again what it began if one fails."""
@@ -205,6 +214,9 @@ class Cluster:
             found.append(Group("gateway", 900, (gateway,)))
         if history:
             found.append(Group("history", 950, tuple(history)))
+        if self.makers:  # they stop first, since they cancel their orders then
+            makers = Program(MAKERS.name, [*python, MAKERS.module], MAKERS.stop_s)
+            found.append(Group(MAKERS.name, 990, (makers,)))
         return found
 
     def _topics(self, say: Say) -> None:
@@ -244,6 +256,10 @@ class Cluster:
     def _start_history(self, say: Say) -> None:
         self.supervisor.start_group("history")
         say(", ".join(self._behind_trading))
+
+    def _start_makers(self, say: Say) -> None:
+        self.supervisor.start_group(MAKERS.name)
+        say("with play money; --quiet leaves them out")
 
     def _gateway_unready(self) -> str:
         return unanswered(f"{self.settings.gateway_url}/readyz")

@@ -4,6 +4,7 @@ Only `__main__` modules and the command line read it; everything else is given w
 supervisor starts finds all settings in its environment, so that no file can change under it.
 """
 
+import ipaddress
 import os
 from pathlib import Path
 from typing import Self
@@ -43,6 +44,18 @@ class Settings(BaseSettings):
     rate_per_account: int = Field(2_000, ge=1)  # commands and private reads a second, in each gateway process
     rate_per_address: int = Field(10_000, ge=1)  # requests a second
     gateway_processes: int = Field(1, ge=1, le=64)
+    # Play money for anybody on this machine, where the gateway listens on nothing else and the operator's key is here.
+    demonstration_accounts: bool = True
+    quiet: bool = False  # `glassbook up` without market makers and takers, which trade where play money is given
+    makers_mandate_s: int = Field(30, ge=3, le=3600)  # so long after its maker was killed an order is cancelled
+    feed_port: int = Field(8001, ge=1, lt=FIRST_EPHEMERAL_PORT)  # of `python -m feeds`, streams without order entry
+    # What one process of streams allows; see docs/streams.md.
+    feed_connections: int = Field(5_000, ge=1, le=100_000)
+    feed_connections_per_address: int = Field(500, ge=1)
+    feed_streams_per_connection: int = Field(200, ge=1, le=10_000)
+    feed_unconflated_streams: int = Field(500, ge=0)  # subscriptions to single changes, of all connections
+    feed_messages_per_s: int = Field(50, ge=1)  # of a connection, besides order entry
+    feed_frame_ms: int = Field(100, ge=10, le=10_000)
     candle_web_port: int = Field(0, ge=0, lt=FIRST_EPHEMERAL_PORT)  # of Faust's own view of candle_agg; 0: none
     clickhouse_port: int = Field(8123, ge=1, lt=FIRST_EPHEMERAL_PORT)
     # A real server instead of the embedded one: http(s)://user:password@host:port/database, and for certificates
@@ -71,7 +84,7 @@ class Settings(BaseSettings):
     alert_webhook: str = Field("", pattern=r"^(https?://[^\s/]+.*)?$", repr=False)
     alert_webhook_attempts: int = Field(8, ge=1, le=20)  # the last one about a minute behind the first
     listing: Path = DEFAULT_LISTING  # the markets of a new exchange
-    engine_version: int = Field(2, ge=1, le=2)  # the rules of a new exchange; 2: markets can be halted, trades busted
+    engine_version: int = Field(3, ge=1, le=3)  # the rules of a new exchange; 3: mandates to cancel all
     open_registration: bool = True  # anybody may open an account: right on one's own machine, wrong elsewhere
     account_partitions: int = Field(4, ge=1)
     order_partitions: int = Field(8, ge=1)  # at the first start; a listing may ask for more later
@@ -97,6 +110,11 @@ class Settings(BaseSettings):
     def gateway_url(self) -> str:
         return f"http://{self.gateway_host}:{self.gateway_port}"
 
+    @property
+    def offers_play_money(self) -> bool:
+        """Whether this is a demonstration: on this machine, for this machine."""
+        return self.demonstration_accounts and is_loopback(self.gateway_host)
+
     def broker_port(self, broker: int) -> int:
         """The port of broker 1, 2 or 3."""
         return self.kafka_port + PORT_STEP * (broker - 1)
@@ -107,6 +125,13 @@ class Settings(BaseSettings):
     def environment(self) -> dict[str, str]:
         """Every setting as the variable that carries it to a child process."""
         return {f"GLASSBOOK_{name.upper()}": str(value) for name, value in self.model_dump().items()}
+
+
+def is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def read_settings() -> Settings:

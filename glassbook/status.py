@@ -6,7 +6,7 @@ import msgspec
 from confluent_kafka import KafkaException
 
 from glassbook import groups
-from glassbook.cluster import STAGES
+from glassbook.cluster import MAKERS, STAGES
 from glassbook.data_folder import DataFolder
 from glassbook.groups import PartitionPosition
 from glassbook.settings import Settings
@@ -48,7 +48,7 @@ def system_status(settings: Settings) -> SystemStatus:
         return SystemStatus(running=False, processes=[], groups={}, dead_letters=0, kafka_error="")
     again = restarts(folder)
     processes = [ProcessStatus(p.name, p.alive, p.statename, p.pid, p.uptime_s, again[p.name]) for p in found]
-    order = [stage.name for stage in STAGES]
+    order = [stage.name for stage in (*STAGES, MAKERS)]
     processes.sort(key=lambda process: (process.name in order and order.index(process.name) + 1, process.name))
     known = {process.name for process in processes}
     positions: dict[str, list[PartitionPosition]] = {}

@@ -5,7 +5,7 @@ from glassbook.data_folder import DataFolder
 from glassbook.settings import Settings
 
 TEXT = """\
-gateway     {gateway}    (API: {gateway}/docs)
+page        {gateway}    (API: {gateway}/docs, streams: /ws)
 Kafka       {bootstrap}
 ClickHouse  {clickhouse}    (reads only; {clickhouse_is})
 data        {data}    logs: {logs}

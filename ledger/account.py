@@ -8,7 +8,7 @@ import hashlib
 from collections import OrderedDict
 
 from schemas.decimals import MAX_INTEGER
-from schemas.ledger_state import AccountState, Balance, OpenOrder, PendingWithdrawal, RecentCommand
+from schemas.ledger_state import AccountState, Balance, Mandate, OpenOrder, PendingWithdrawal, RecentCommand
 from schemas.reasons import Reason
 from schemas.refusal import Refused
 from schemas.signing import encode_bytes
@@ -42,6 +42,7 @@ class Account:
         self.orders: dict[int, OpenOrder] = {}  # by offset in `accounts`
         self.transfers: dict[str, None] = {}
         self.withdrawals: dict[str, PendingWithdrawal] = {}
+        self.mandate: Mandate | None = None
         self._highest_nonce = 0
         self._seen_nonces = 0  # bit i: highest_nonce - i
         self._recent: OrderedDict[str, RecentCommand] = OrderedDict()  # by digest
@@ -124,7 +125,7 @@ class Account:
         return AccountState(
             self.account, self.root_key, self.sequence, self._highest_nonce, f"{self._seen_nonces:x}",
             self.trade_keys, self.balances, list(self.orders.values()), list(self._recent.values()),
-            list(self.transfers), self.withdrawals,
+            list(self.transfers), self.withdrawals, self.mandate,
         )  # fmt: skip
 
     @classmethod

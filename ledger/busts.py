@@ -8,7 +8,7 @@ goes below zero, and the clearing books net to zero over both legs as they did o
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from ledger.journal import FEES, LOSSES, Entry, Journal
+from ledger.journal import FEES, LOSSES, Entry
 from schemas.authority import open_signed
 from schemas.bust_rules import MAX_BUSTS, check_numbers
 from schemas.commands import BustTrade, PublishedTrade, Side
@@ -33,7 +33,7 @@ def open_bust(ledger: "LedgerCore", report: BustReport) -> BustTrade:
     """
     genesis = ledger.genesis
     assert genesis is not None
-    opened = open_signed(report.signed)
+    opened = open_signed(report.signed, engine_version=genesis.engine_version)
     command = opened.command
     if not isinstance(command, BustTrade):
         raise Refused(Reason.UNKNOWN_RECORD, "a bust report carries a bust_trade")
@@ -60,7 +60,6 @@ def reverse_trade(ledger: "LedgerCore", step: Step, report: BustReport, command:
     terms = ledger.markets[command.trade.symbol]
     ledger.busted[terms.symbol][command.trade.trade_id] = None
     command_id = f"orders-{report.source.partition}-{report.source.offset}"
-    journal = Journal(ledger.books)
     for account_id, role in _parties(command.trade):
         if account_partition(account_id, genesis.account_partitions) != ledger.partition:
             continue
@@ -68,8 +67,7 @@ def reverse_trade(ledger: "LedgerCore", step: Step, report: BustReport, command:
         if account is None:
             ledger.refuse(step, account_id, command_id, Refused(Reason.UNKNOWN_ACCOUNT), None)
         else:
-            _reverse_leg(journal.entry(account), terms, command.trade, role, command_id)
-    journal.write(step, ledger.decimals)
+            _reverse_leg(ledger.journal.entry(account), terms, command.trade, role, command_id)
 
 
 def _parties(trade: PublishedTrade) -> Iterator[tuple[str, Role]]:

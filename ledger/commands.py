@@ -104,7 +104,7 @@ def _opened(command_id: str, command: NewOrder, priced: Priced, terms: Terms) ->
 
 def cancel_order(context: CommandContext, command: CancelOrder) -> None:
     order = _find(context, command.order_id, command.client_order_id)
-    _pass_on_cancels(context, [order])
+    context.entry.events.append(CommandPassed(context.command_id, pass_on_cancels(context, [order])))
 
 
 def cancel_all(context: CommandContext, command: CancelAll) -> None:
@@ -112,18 +112,18 @@ def cancel_all(context: CommandContext, command: CancelAll) -> None:
     if command.symbol is not None:
         context.terms(command.symbol)
     orders = [o for o in context.account.orders.values() if command.symbol in (None, o.order.symbol)]
-    _pass_on_cancels(context, orders)
+    context.entry.events.append(CommandPassed(context.command_id, pass_on_cancels(context, orders)))
 
 
-def _pass_on_cancels(context: CommandContext, orders: list[OpenOrder]) -> None:
+def pass_on_cancels(context: CommandContext, orders: list[OpenOrder]) -> list[str]:
+    """Sends the command to each partition on which one of these orders is; returns their ids as they were sent."""
     by_partition: dict[int, list[str]] = {}
     for order in orders:
         partition = context.terms(order.order.symbol).partition
         by_partition.setdefault(partition, []).append(f"{context.step.partition}-{order.offset}")
     for partition, order_ids in by_partition.items():
         context.pass_on(partition, order_ids)
-    passed = [order_id for order_ids in by_partition.values() for order_id in order_ids]
-    context.entry.events.append(CommandPassed(context.command_id, passed))
+    return [order_id for order_ids in by_partition.values() for order_id in order_ids]
 
 
 def amend_order(context: CommandContext, command: AmendOrder) -> None:

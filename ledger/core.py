@@ -3,6 +3,7 @@
 A command passes in this order: its signature and right to the account; its exchange; whether the same bytes came
 before; its time window; its client order id; its nonce, which it uses up; then what it asks for. From the nonce on its
 result is remembered for its repeats, refusals too. Reports of the matcher carry an edge sequence, and are settled once.
+Every record first fires the mandates that are due by its log time, then does its own.
 """
 
 import msgspec
@@ -12,6 +13,7 @@ from ledger.account import Account, LedgerBroken, command_digest
 from ledger.busts import open_bust, reverse_trade
 from ledger.commands import COMMAND_HANDLERS, CommandContext
 from ledger.journal import Books, Entry, Journal
+from ledger.mandates import MANDATE_HANDLERS, Mandates, detached, fire_due
 from ledger.market_commands import MARKET_HANDLERS
 from ledger.operator_commands import OPERATOR_HANDLERS, OperatorContext
 from ledger.settlement import close, follow_amend, follow_declined_amend, follow_decrement, follow_rested, settle_fill
@@ -41,6 +43,7 @@ from schemas.topics import ACCOUNTS, LEDGER
 from stage.engine_version import check_engine_version, engine_version_of
 from stage.partition import Step
 
+_COMMAND_HANDLERS = COMMAND_HANDLERS | MANDATE_HANDLERS
 _OPERATOR_HANDLERS = OPERATOR_HANDLERS | MARKET_HANDLERS
 _ABOUT_NO_ACCOUNT = (Genesis, ListMarket, *MARKET_COMMANDS)
 
@@ -61,11 +64,18 @@ class LedgerCore:
         self.halter = Halter()
         self.halts: dict[str, Halts] = {}  # of each market
         self.busted: dict[str, dict[str, None]] = {}  # of each market, the trades taken back
+        self.mandates = Mandates()
         self.books = Books()
+        self.journal = Journal(self.books)  # of the present input
 
     # --- one record
 
     def apply(self, step: Step, value: bytes | None) -> None:
+        fire_due(self, step)
+        self._take(step, value)
+        self.journal.write(step, self.decimals)
+
+    def _take(self, step: Step, value: bytes | None) -> None:
         try:
             record = decode_accounts(value, engine_version_of(self.genesis))
         except Refused as refused:
@@ -76,7 +86,7 @@ class LedgerCore:
                 self._settle(step, record)
         elif isinstance(record, BustReport):
             self._take_bust(step, record, value)
-        else:
+        elif isinstance(record, Submitted):
             self._take_command(step, record, value)
 
     # --- commands
@@ -112,14 +122,12 @@ class LedgerCore:
             self.refuse(step, command.account, command_id, Refused(self._why_unknown(command.account)), value)
             return
         digest = command_digest(opened.raw)
-        journal = Journal(self.books)
-        entry = journal.entry(account)
+        entry = self.journal.entry(account)
         repeated = account.find_repeat(digest)
         client_order_id = command.client_order_id if isinstance(command, NewOrder) else None
         if repeated is not None:
             original_id = f"{step.partition}-{repeated.offset}"
             entry.events.append(CommandRepeated(command_id, original_id, repeated.reason))
-            journal.write(step, self.decimals)
             return
         recent = RecentCommand(digest, step.offset, None, client_order_id)
         passed = False
@@ -132,19 +140,17 @@ class LedgerCore:
             passed = True
             account.remember(recent)
             context = CommandContext(self, step, record.signed, account, entry, command_id)
-            COMMAND_HANDLERS[type(command)](context, command)
+            _COMMAND_HANDLERS[type(command)](context, command)
         except Refused as refused:
             if passed:
                 recent.reason = refused.reason
             event = CommandRefused(command_id, refused.reason, refused.detail)
             entry.events.append(replace(event, client_order_id=client_order_id) if passed else event)
-        journal.write(step, self.decimals)
 
     def _take_operator_command(
         self, step: Step, key: str, command: OperatorCommand, command_id: str, value: bytes | None
     ) -> None:
-        journal = Journal(self.books)
-        context = OperatorContext(self, step, key, command_id, journal)
+        context = OperatorContext(self, step, key, command_id)
         try:
             _OPERATOR_HANDLERS[type(command)](context, command)
         except Refused as refused:
@@ -155,8 +161,6 @@ class LedgerCore:
                 )  # fmt: skip
             else:
                 self.refuse(step, context.account_of(command), command_id, refused, value)
-            return
-        journal.write(step, self.decimals)
 
     def _why_unknown(self, account: str) -> Reason:
         assert self.genesis is not None
@@ -178,20 +182,17 @@ class LedgerCore:
                 account=account_id, sequence=0, time_ms=step.time_ms, events=[event],
             )  # fmt: skip
             return
-        journal = Journal(self.books)
-        journal.entry(account).events.append(event)
-        journal.write(step, self.decimals)
+        self.journal.entry(account).events.append(event)
 
     # --- the matcher's reports
 
     def _settle(self, step: Step, report: ExecutionReport) -> None:
-        journal = Journal(self.books)
         for event in report.events:
             account = self.accounts.get(event.account)
             if account is None:
                 self._refuse_unknown(step, event)
                 continue
-            entry = journal.entry(account)
+            entry = self.journal.entry(account)
             if isinstance(event, Declined):
                 self._follow_declined(account, entry, event)
                 continue
@@ -208,7 +209,6 @@ class LedgerCore:
                     follow_amend(entry, order, terms, event)
                 case Closed():
                     close(entry, order, terms, event)
-        journal.write(step, self.decimals)
 
     def _take_bust(self, step: Step, report: BustReport, value: bytes | None) -> None:
         """Who signed comes before the edge's sequence: a forged report takes no place on the edge."""
@@ -262,7 +262,9 @@ class LedgerCore:
         for listed in state.markets:
             self.list_terms(listed.revision, Terms(listed.market))
         for account in state.accounts:
-            self.accounts[account.account] = Account.restored(account)
+            restored = self.accounts[account.account] = Account.restored(account)
+            if account.mandate is not None:
+                self.mandates.arm(restored, detached(account.mandate))
         self.books.amounts = state.books
         self.halter = state.halter
         self.halts |= {each.symbol: Halts.restored(each) for each in state.halts}

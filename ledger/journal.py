@@ -104,5 +104,7 @@ class Journal:
         return entry
 
     def write(self, step: Step, decimals: dict[str, int]) -> None:
+        """Emits the entries; what follows is the next input's."""
         for entry in self._entries.values():
             entry.write(step, decimals)
+        self._entries.clear()

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ledger.account import MAX_TRANSFERS, Account
-from ledger.journal import WORLD, Journal
+from ledger.journal import WORLD
 from schemas.commands import Deposit, Genesis, ListMarket, OperatorCommand, RegisterAccount, SettleWithdrawal
 from schemas.decimals import format_decimal
 from schemas.journal import AccountRegistered, Deposited, ExchangeStarted, MarketListed, WithdrawalClosed
@@ -27,7 +27,6 @@ class OperatorContext(NamedTuple):
     step: Step
     key: str
     command_id: str
-    journal: Journal
 
     def check_operator(self) -> None:
         genesis = self.ledger.genesis
@@ -100,7 +99,7 @@ def register_account(context: OperatorContext, command: RegisterAccount) -> None
     if account_id in ledger.accounts:
         raise Refused(Reason.ACCOUNT_EXISTS)
     account = ledger.accounts[account_id] = Account(account_id, command.root_key)
-    context.journal.entry(account).events.append(AccountRegistered(context.command_id, command.root_key))
+    context.ledger.journal.entry(account).events.append(AccountRegistered(context.command_id, command.root_key))
 
 
 def deposit(context: OperatorContext, command: Deposit) -> None:
@@ -116,7 +115,7 @@ def deposit(context: OperatorContext, command: Deposit) -> None:
         raise Refused(Reason.TOO_MANY_TRANSFERS, f"the limit is {MAX_TRANSFERS}")
     account.check_room(command.asset, amount)
     account.transfers[command.transfer_id] = None
-    entry = context.journal.entry(account)
+    entry = context.ledger.journal.entry(account)
     entry.free(command.asset, amount)
     entry.book(WORLD, command.asset, -amount)
     text = format_decimal(amount, decimals)
@@ -129,7 +128,7 @@ def settle_withdrawal(context: OperatorContext, command: SettleWithdrawal) -> No
     withdrawal = account.withdrawals.pop(command.withdrawal_id, None)
     if withdrawal is None:
         raise Refused(Reason.UNKNOWN_WITHDRAWAL, command.withdrawal_id)
-    entry = context.journal.entry(account)
+    entry = context.ledger.journal.entry(account)
     asset, amount = withdrawal.asset, withdrawal.amount_minor
     entry.reserved(asset, -amount)
     if command.paid:

@@ -12,7 +12,7 @@ from matcher.listed_book import ListedBook
 from matcher.operator_commands import OPERATOR_HANDLERS, OperatorContext
 from schemas.authority import open_signed
 from schemas.codec import claimed_account, decode_orders
-from schemas.commands import AmendOrder, CancelAll, CancelOrder, Genesis, NewOrder, Side
+from schemas.commands import AmendOrder, CancelAll, CancelAllAfter, CancelOrder, Genesis, NewOrder, Side
 from schemas.ledger_state import Halter
 from schemas.market import MarketState
 from schemas.matcher_state import MatcherState
@@ -91,7 +91,7 @@ class MatcherCore:
         match opened.command:
             case NewOrder():
                 self._new_order(step, record, opened.command)
-            case CancelOrder() | CancelAll():
+            case CancelOrder() | CancelAll() | CancelAllAfter():
                 self._cancel(step, record, opened.command)
             case AmendOrder():
                 self._amend(step, record, opened.command)
@@ -125,7 +125,7 @@ class MatcherCore:
         incoming = Incoming(order, priced.price_ticks, command.time_in_force, priced.max_quote_minor, by_budget)
         self.publish(step, book, book.engine.submit(incoming))
 
-    def _cancel(self, step: Step, record: Funded, command: CancelOrder | CancelAll) -> None:
+    def _cancel(self, step: Step, record: Funded, command: CancelOrder | CancelAll | CancelAllAfter) -> None:
         """Cancels those of the record's orders that still rest; tells a plain cancel of one that doesn't."""
         cancelled: dict[str, list[EngineEvent]] = {}
         for order_id in record.order_ids:

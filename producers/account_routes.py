@@ -13,6 +13,7 @@ from producers.answers import (
     OpenOrdersAnswer,
     WithdrawalWaiting,
     order_answer,
+    standing_mandate,
 )
 from producers.executions import Page
 from producers.gateway import Gateway
@@ -68,14 +69,16 @@ async def open_orders(gateway: Gateway, request: Request) -> Answer:
     account = await signed_reader(gateway, request)
     behind = -1 if after is None else int(after.partition("-")[2])
     found = []
-    for order_id, order in gateway.view.accounts[account].open_orders.items():
+    known = gateway.view.accounts[account]
+    for order_id, order in known.open_orders.items():
         if int(order_id.partition("-")[2]) > behind and symbol in (None, order.symbol):
             found.append(order_answer(order, trades=False))
             if len(found) > limit:
                 break
     page = found[:limit]
     next_after = page[-1].order_id if len(found) > limit else None
-    return Answer(200, OpenOrdersAnswer(page, next_after), gateway.position_of(account))
+    answered = OpenOrdersAnswer(page, next_after, standing_mandate(known.mandate))
+    return Answer(200, answered, gateway.position_of(account))
 
 
 async def executions(gateway: Gateway, request: Request) -> Answer:

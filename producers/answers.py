@@ -10,7 +10,7 @@ from msgspec import Struct
 from producers.orders import Fill, Order, OrderStatus
 from schemas.commands import Side
 from schemas.halts import Halt
-from schemas.journal import AccountEvent, BalanceAfter, Posting
+from schemas.journal import AccountEvent, BalanceAfter, MandateArmed, Posting
 from schemas.market import Market, MarketState
 from schemas.reasons import Reason
 
@@ -106,11 +106,20 @@ class AcceptanceAnswer(Struct, frozen=True, omit_defaults=True):
     free: str
 
 
+class StandingMandate(Struct, frozen=True):
+    """All open orders are cancelled at log time `due_ms`; `command_id` is its `cancel_all_after`'s."""
+
+    command_id: str
+    due_ms: int
+
+
 class OpenOrdersAnswer(Struct, frozen=True):
-    """Open orders, oldest first, without their trades. `next_after` is the cursor of the page behind this one."""
+    """Open orders, oldest first, without their trades. `next_after` is the cursor of the page behind this one, and
+    `mandate` what the account has said of cancelling them all."""
 
     orders: list[OrderAnswer]
     next_after: str | None
+    mandate: StandingMandate | None
 
 
 class Execution(Struct, frozen=True):
@@ -198,6 +207,10 @@ class ReadyAnswer(Struct, frozen=True):
     ready: bool
     positions: dict[str, int]
     degraded: list[str]
+
+
+def standing_mandate(armed: MandateArmed | None) -> StandingMandate | None:
+    return None if armed is None else StandingMandate(armed.command_id, armed.due_ms)
 
 
 def order_answer(

@@ -6,24 +6,34 @@ and `intake.py` may parse or rewrite them. FastAPI carries the routes, the OpenA
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import structlog
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.responses import HTMLResponse, Response
 
-from producers import account_routes, alert_routes, command_routes, history_routes, public_routes
+from producers import (
+    account_routes,
+    alert_routes,
+    command_routes,
+    demonstration,
+    history_routes,
+    proofs,
+    public_routes,
+)
 from producers.gateway import Gateway
 from producers.openapi import describe
+from producers.page import page_routes
 from producers.problems import REFUSALS_PATH, refusals_page
 from producers.web import Handler, endpoint, refusal_answer, respond
 from schemas.reasons import Reason
 from schemas.refusal import Refused
 
 logger = structlog.get_logger()
-Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[Any]]
 
 
 class Route(NamedTuple):
@@ -46,6 +56,7 @@ ROUTES = (
     Route("POST", "/api/v1/orders/batch", command_routes.place_batch),
     Route("DELETE", "/api/v1/orders", command_routes.cancel_all),
     Route("POST", "/api/v1/orders/cancel", command_routes.cancel_all),
+    Route("POST", "/api/v1/orders/cancel-all-after", command_routes.cancel_all_after),
     Route("DELETE", "/api/v1/orders/{order_id}", command_routes.cancel_order),
     Route("POST", "/api/v1/orders/{order_id}/cancel", command_routes.cancel_order),
     Route("PUT", "/api/v1/orders/{order_id}", command_routes.amend_order),
@@ -62,20 +73,14 @@ ROUTES = (
     Route("GET", "/api/v1/markets/{symbol}/price", public_routes.price),
     Route("GET", "/api/v1/markets/{symbol}/candles", history_routes.candles),
     Route("GET", "/api/v1/markets/{symbol}/trades", history_routes.trades),
+    Route("GET", "/api/v1/markets/{symbol}/trades/{sequence}/proof", proofs.proof),
     Route("GET", "/api/v1/alerts", alert_routes.alerts),
+    Route("GET", "/api/v1/demonstration", demonstration.offer),
+    Route("POST", "/api/v1/demonstration", demonstration.give_funds),
     Route("GET", "/api/v1/time", public_routes.time),
     Route("GET", "/healthz", public_routes.healthz),
     Route("GET", "/readyz", public_routes.readyz),
 )
-
-INDEX = """Glassbook order gateway
-
-/docs            every endpoint, with examples
-/openapi.json    the same for programs
-/refusals        every reason why something is refused
-/api/v1/markets  the markets
-/readyz          whether it is ready
-"""
 
 
 @asynccontextmanager
@@ -83,20 +88,17 @@ async def nothing_to_run(app: FastAPI) -> AsyncIterator[None]:
     yield
 
 
-def build_app(gateway: Gateway, lifespan: Lifespan = nothing_to_run) -> FastAPI:
+def build_app(gateway: Gateway, lifespan: Lifespan = nothing_to_run, page: Path | None = None) -> FastAPI:
+    """`page` is the folder that the build of the trading page has made, if there is one."""
     app = FastAPI(title="Glassbook order gateway", version="1", lifespan=lifespan, redirect_slashes=False)
     for route in ROUTES:
         app.router.add_route(route.path, endpoint(gateway, route.handler), [route.method], include_in_schema=False)
-    app.router.add_route("/", _index, ["GET"], include_in_schema=False)
+    app.router.routes.extend(page_routes(page))
     app.router.add_route(REFUSALS_PATH, _refusals, ["GET"], include_in_schema=False)
     app.openapi = describe  # type: ignore[method-assign]
     app.add_exception_handler(HTTPException, _http_problem)
     app.add_exception_handler(Exception, _internal_problem)
     return app
-
-
-async def _index(request: Request) -> Response:
-    return PlainTextResponse(INDEX)
 
 
 async def _refusals(request: Request) -> Response:

@@ -11,7 +11,6 @@ from itertools import islice
 from msgspec import Struct
 from sortedcontainers import SortedDict
 
-from producers.view import Gap
 from schemas.commands import Side
 from schemas.decimals import format_decimal, parse_decimal
 from schemas.market import PPM, Terms
@@ -19,6 +18,7 @@ from schemas.matcher_state import BookState
 from schemas.reasons import Reason
 from schemas.records import Depth, Trade
 from schemas.refusal import Refused
+from stage.followed import Gap
 
 DECIMALS = 18
 WINDOW_S = 300

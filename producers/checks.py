@@ -12,6 +12,7 @@ from producers.view import AccountView, ExchangeFacts, View
 from schemas.commands import (
     AmendOrder,
     CancelAll,
+    CancelAllAfter,
     CancelOrder,
     Deposit,
     NewOrder,
@@ -23,12 +24,12 @@ from schemas.commands import (
 )
 from schemas.decimals import format_decimal, parse_decimal
 from schemas.market import Terms
-from schemas.order_rules import check_combination, price_new_order
+from schemas.order_rules import check_combination, check_timeout, price_new_order
 from schemas.reasons import Reason
 from schemas.refusal import Refused
 
 # With the disk nearly full these still go through: they end what is there, or take no room to speak of.
-ENDING = (CancelOrder, CancelAll, AmendOrder, RevokeKey, SettleWithdrawal)
+ENDING = (CancelOrder, CancelAll, CancelAllAfter, AmendOrder, RevokeKey, SettleWithdrawal)
 
 
 def check_command(submission: Submission, view: View, facts: ExchangeFacts, partition: int, now_ms: int) -> None:
@@ -43,6 +44,8 @@ def check_command(submission: Submission, view: View, facts: ExchangeFacts, part
         case CancelOrder() | AmendOrder():
             if (command.order_id is None) == (command.client_order_id is None):
                 raise Refused(Reason.BAD_COMBINATION, "name the order by order_id or by client_order_id")
+        case CancelAllAfter():
+            check_timeout(command)
         case RegisterAccount():
             _check_registration(submission, command, facts)
         case Deposit() | SettleWithdrawal():

@@ -1,7 +1,8 @@
 """The endpoints that take signed commands."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
 
 from starlette.requests import Request
 
@@ -14,6 +15,7 @@ from producers.web import Answer, Handler, query, read_body, refusal_answer, who
 from schemas.commands import (
     AmendOrder,
     CancelAll,
+    CancelAllAfter,
     CancelOrder,
     Command,
     DelegateKey,
@@ -28,6 +30,7 @@ from schemas.reasons import Reason
 from schemas.refusal import Refused
 
 BATCH_KINDS = (NewOrder, CancelOrder, AmendOrder)
+NO_PATH: Mapping[str, str] = MappingProxyType({})
 
 
 def takes(*kinds: type[Command]) -> Handler:
@@ -35,12 +38,23 @@ def takes(*kinds: type[Command]) -> Handler:
 
     async def handle(gateway: Gateway, request: Request) -> Answer:
         wait = _wait(gateway, request)
-        submission = take_command(await read_body(request), kinds, gateway.facts.exchange)
-        _check_path(submission.command, request.path_params)
+        return await take_one(gateway, *kinds, path=request.path_params)(await read_body(request), wait)
+
+    return handle
+
+
+def take_one(
+    gateway: Gateway, *kinds: type[Command], path: Mapping[str, str] = NO_PATH
+) -> Callable[[bytes, Wait], Awaitable[Answer]]:
+    """What takes a body with a command of one of these kinds, wherever it comes from."""
+
+    async def take(body: bytes, wait: Wait) -> Answer:
+        submission = take_command(body, kinds, gateway.facts.exchange)
+        _check_path(submission.command, path)
         gateway.limiter.count_account(submission.account)
         return await submit(gateway, submission, wait)
 
-    return handle
+    return take
 
 
 register_account = takes(RegisterAccount)
@@ -53,12 +67,17 @@ place_order = takes(NewOrder)
 cancel_order = takes(CancelOrder)
 amend_order = takes(AmendOrder)
 cancel_all = takes(CancelAll)
+cancel_all_after = takes(CancelAllAfter)
 
 
 async def place_batch(gateway: Gateway, request: Request) -> Answer:
-    """Every command in order; each has its own result, as if it had come alone."""
     wait = _wait(gateway, request)
-    submissions = take_batch(await read_body(request), BATCH_KINDS, gateway.facts.exchange)
+    return await take_many(gateway, await read_body(request), wait)
+
+
+async def take_many(gateway: Gateway, body: bytes, wait: Wait) -> Answer:
+    """Every command in order; each has its own result, as if it had come alone."""
+    submissions = take_batch(body, BATCH_KINDS, gateway.facts.exchange)
     account = submissions[0].account
     gateway.limiter.count_account(account, len(submissions))
     sent = [await _try_send(gateway, submission, wait) for submission in submissions]
@@ -94,13 +113,16 @@ async def _result(gateway: Gateway, sent: Sent | Answer, wait: Wait) -> Answer:
 
 def _wait(gateway: Gateway, request: Request) -> Wait:
     params = query(request, "wait", "timeout_ms")
-    wait = params.get("wait", "report")
-    if wait not in ("report", "log"):
-        raise Refused(Reason.BAD_PARAMETER, "wait is report or log")
     limits = gateway.limits
     timeout_ms = whole_number(params, "timeout_ms", limits.default_timeout_ms, 1, limits.max_timeout_ms)
-    until = asyncio.get_running_loop().time() + timeout_ms / 1000
-    return Wait(wait == "log", until, request.scope["path"])
+    return make_wait(params.get("wait"), timeout_ms, request.scope["path"])
+
+
+def make_wait(wait: str | None, timeout_ms: int, instance: str) -> Wait:
+    """`wait` is for the matcher's report, or for no more than the log's word."""
+    if wait not in (None, "report", "log"):
+        raise Refused(Reason.BAD_PARAMETER, "wait is report or log")
+    return Wait(wait == "log", asyncio.get_running_loop().time() + timeout_ms / 1000, instance)
 
 
 def _check_path(command: Command, path: Mapping[str, str]) -> None:

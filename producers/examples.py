@@ -14,15 +14,18 @@ from producers import answers, history_answers
 from producers.alert_routes import AlertAnswer, AlertsAnswer
 from producers.books import Quote
 from producers.csv_answers import csv_bytes, csv_of
+from producers.demonstration import FundedAnswer, FundsRequest, OfferAnswer
 from producers.intake import Batch
 from producers.orders import Fill, OrderStatus
 from producers.problems import problem
+from producers.proofs import ProofAnswer, ProofRecord
 from producers.public_routes import QuoteRequest
 from schemas.alerts import Evidence, Kind, Severity
 from schemas.candles import Interval
 from schemas.commands import (
     AmendOrder,
     CancelAll,
+    CancelAllAfter,
     CancelOrder,
     Command,
     DelegateKey,
@@ -44,6 +47,7 @@ from schemas.journal import (
     Deposited,
     KeyDelegated,
     KeyRevoked,
+    MandateArmed,
     OrderRested,
     Posting,
     WithdrawalClosed,
@@ -128,6 +132,8 @@ def _orders() -> dict[str, Example]:
         symbol="AMZN", side=Side.BUY, quantity="100", quote_quantity="22381", average_price="223.81",
         worst_price="223.81", fee="22.381", fee_asset="USD", book_sequence=812, book_time_ms=TIME_MS,
     )  # fmt: skip
+    after, armed = CancelAllAfter(**_owned(8), timeout_ms=30_000), MandateArmed("2-1060", TIME_MS + 30_000)
+    open_orders = answers.OpenOrdersAnswer([_order(OrderStatus.OPEN, None)], None, answers.standing_mandate(armed))
     by_id, wire = "/api/v1/orders/{order_id}", _plain
     return {
         "POST /api/v1/orders": Example(signed(OWNER, placed), wire(order)),
@@ -136,7 +142,7 @@ def _orders() -> dict[str, Example]:
             signed(OWNER, placed), wire(answers.AcceptanceAnswer(True, "22403.381", "USD", "100000"))
         ),
         "POST /api/v1/orders/quote": Example(wire(QuoteRequest("AMZN", Side.BUY, "100")), wire(quote)),
-        "GET /api/v1/orders": Example(None, wire(answers.OpenOrdersAnswer([_order(OrderStatus.OPEN, None)], None))),
+        "GET /api/v1/orders": Example(None, wire(open_orders)),
         f"GET {by_id}": Example(None, wire(order)),
         "GET /api/v1/orders/by-client-id/{client_order_id}": Example(None, wire(order)),
         f"PUT {by_id}": Example(signed(OWNER, amend), wire(amended)),
@@ -145,6 +151,7 @@ def _orders() -> dict[str, Example]:
         f"POST {by_id}/cancel": Example(signed(OWNER, cancel), wire(cancelled)),
         "DELETE /api/v1/orders": Example(signed(OWNER, cancel_all), wire(all_cancelled)),
         "POST /api/v1/orders/cancel": Example(signed(OWNER, cancel_all), wire(all_cancelled)),
+        "POST /api/v1/orders/cancel-all-after": Example(signed(OWNER, after), _did("2-1060", armed)),
     }
 
 
@@ -242,7 +249,10 @@ def _history() -> dict[str, Example]:
     trades = history_answers.TradesAnswer("AMZN", [trade], True, False)
     own_trades = history_answers.AccountTradesAnswer(ACCOUNT, [own], False, 4)
     statement = history_answers.StatementAnswer(ACCOUNT, [line], True, 4)
+    taker = ProofRecord(Role.TAKER, "accounts", 2, 1041, '{"record":"submitted","signed":{…}}')
+    proof = ProofAnswer("AMZN", trade, [taker], True)
     return {
+        f"{market}/trades/{{sequence}}/proof": Example(None, _plain(proof)),
         f"{market}/candles": _rows(candles, candle),
         f"{market}/trades": _rows(trades, trade),
         f"{account}/trades": _rows(own_trades, own),
@@ -263,7 +273,11 @@ def _alert() -> AlertAnswer:
 
 
 def _service() -> dict[str, Example]:
+    given = Deposited("2-8", "USD", "100000", "demonstration-USD")
+    funded = FundedAnswer(ACCOUNT, [answers.CommandAnswer("2-8", ACCOUNT, given, [BalanceAfter("USD", "100000", "0")])])
     return {
+        "GET /api/v1/demonstration": Example(None, _plain(OfferAnswer(True))),
+        "POST /api/v1/demonstration": Example(_plain(FundsRequest(key_text(OWNER), "AMZN")), _plain(funded)),
         "GET /api/v1/alerts": Example(None, _plain(AlertsAnswer([_alert()], False))),
         "GET /api/v1/time": Example(None, _plain(answers.TimeAnswer(TIME_MS, TIME_MS - 3))),
         "GET /healthz": Example(None, _plain(answers.AliveAnswer(True))),

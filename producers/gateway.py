@@ -67,6 +67,14 @@ class StretchReader(Protocol):
     async def read(self, topic: str, partition: int, start: int, end: int, needle: bytes) -> list[PlacedRecord]: ...
 
 
+class OperatorKey(Protocol):
+    """Signs as the operator. A gateway has it on a local system alone, for demonstration accounts."""
+
+    @property
+    def public(self) -> str: ...
+    def sign(self, message: bytes) -> str: ...
+
+
 class GatewayLimits(Struct, frozen=True, kw_only=True):
     """What one gateway process allows and keeps."""
 
@@ -95,6 +103,7 @@ class Gateway:
         limits: GatewayLimits,
         now_ms: Callable[[], int],
         now: Callable[[], float],
+        operator: OperatorKey | None = None,
     ) -> None:
         """`past` is what commands rest on: the log alone. `stored_past` and `store` are for reads. `now_ms` is the
         host's clock, `now` a monotonic one in seconds."""
@@ -115,6 +124,7 @@ class Gateway:
         self.limiter = Limiter(limits.rates)
         self.now_ms = now_ms
         self.now = now
+        self.operator = operator
         self._sent: OrderedDict[tuple[str, str], str] = OrderedDict()
 
     @property

@@ -1,18 +1,12 @@
-"""Whether this gateway may speak for the log: what it has read against what stands there. Pure; times are given.
+"""Whether this gateway may speak for the log: what it has read against what stands there. Pure; times are given."""
 
-A view is fresh while everything that stood on the log at one probe has been read by the next.
-"""
-
-from collections.abc import Mapping
 from enum import StrEnum
 
 from schemas.reasons import Reason
 from schemas.refusal import Refused
+from stage.followed import Freshness
 
-STALE_S = 3.0  # a view that has not been fresh for so long answers nothing
 UNREACHABLE_S = 1.5  # a log that has not answered for so long takes no command
-
-Place = tuple[str, int]  # topic and partition
 
 
 class Part(StrEnum):
@@ -23,31 +17,6 @@ class Part(StrEnum):
 
 
 NOT_NEEDED = frozenset({Part.CANDLES, Part.ALERTS})  # to be ready: without them some reads are refused, and that is all
-
-
-class Freshness:
-    """One follower's."""
-
-    def __init__(self) -> None:
-        self.fresh_at: float | None = None  # None until it has caught up for the first time
-        self.behind = 0
-        self._ends: Mapping[Place, int] | None = None
-
-    def probed(self, ends: Mapping[Place, int], positions: Mapping[Place, int], now: float) -> None:
-        earlier = self._ends if self._ends is not None else ends
-        missing = sum(max(0, end - positions.get(place, 0)) for place, end in earlier.items())
-        if not missing and positions:
-            self.fresh_at = now
-        self.behind = missing
-        self._ends = ends
-
-    def lost(self) -> None:
-        """The follower starts over: what it had is no longer the log's."""
-        self.fresh_at = None
-        self._ends = None
-
-    def is_fresh(self, now: float) -> bool:
-        return self.fresh_at is not None and now - self.fresh_at <= STALE_S
 
 
 class Health:
@@ -98,4 +67,4 @@ class Health:
         if not freshness.is_fresh(now):
             if freshness.fresh_at is not None and not self.is_log_reachable(now):
                 raise Refused(Reason.LOG_UNAVAILABLE, "the log does not answer")
-            raise Refused(Reason.NOT_READY, f"{part}: {freshness.behind} records behind")
+            raise Refused(Reason.NOT_READY, self._stale(part))

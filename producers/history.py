@@ -8,7 +8,6 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from producers.executions import Page
-from producers.log_reader import SharedReader, read_from
 from producers.orders import ORDER_EVENTS, Order, OrderStatus, order_of_command
 from schemas.codec import decode_accounts, ledger_decoder
 from schemas.commands import NewOrder, decode_command
@@ -18,6 +17,7 @@ from schemas.reasons import Reason
 from schemas.records import Submitted
 from schemas.refusal import Refused
 from schemas.topics import ACCOUNTS, LEDGER
+from stage.log_reader import SharedReader, read_from
 
 MAX_SCAN_RECORDS = 200_000
 MAX_PAGE_RECORDS = 20_000

@@ -10,10 +10,11 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 
 from producers.command_log import CommandLog
-from producers.follower import Follower
-from producers.health import Health, Part, Place
-from producers.log_reader import known_partitions, open_consumer, partitions_of
+from producers.health import Health, Part
 from schemas.topics import ALERTS, CANDLES, DEPTH, LEDGER, TRADES
+from stage.followed import Place
+from stage.follower import Follower
+from stage.log_reader import known_partitions, open_consumer, partitions_of
 
 logger = structlog.get_logger()
 PROBE_S = 0.4

@@ -10,7 +10,6 @@ from producers.examples import examples
 from producers.intake import MAX_BODY_BYTES
 from producers.operations import OPERATIONS, Operation
 from producers.problems import PROBLEM_JSON, Problem
-from producers.public_routes import QuoteRequest
 from producers.reads import ACCOUNT_HEADER, KEY_HEADER, SIGNATURE_HEADER, TIME_HEADER
 from producers.web import CSV, READ_AFTER_HEADER
 from schemas import commands
@@ -61,7 +60,8 @@ def describe() -> dict[str, Any]:
     """The whole description."""
     structs = [operation.answer for operation in OPERATIONS]
     kinds = [operation.command for operation in OPERATIONS if operation.command is not None]
-    types = [*dict.fromkeys([*structs, *kinds, answers.Receipt, Problem, QuoteRequest, DelegateKey])]
+    bodies = [operation.body for operation in OPERATIONS if operation.body is not None]
+    types = [*dict.fromkeys([*structs, *kinds, *bodies, answers.Receipt, Problem, DelegateKey])]
     _, components = msgspec.json.schema_components(types, ref_template=_REF)
     paths: dict[str, dict[str, Any]] = {}
     for operation in OPERATIONS:
@@ -111,8 +111,9 @@ def _json(name: str, example: Any, description: str) -> dict[str, Any]:
 
 
 def _body_schema(operation: Operation) -> dict[str, Any]:
-    if operation.command is None:
-        return {"$ref": _REF.format(name="QuoteRequest")}
+    if operation.body is not None:
+        return {"$ref": _REF.format(name=operation.body.__name__)}
+    assert operation.command is not None
     text = {"type": "string"}
     delegate = {"$ref": _REF.format(name="DelegateKey")}
     delegation = {"type": "object", "properties": {"command": delegate, "key": text, "signature": text}}

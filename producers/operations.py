@@ -5,12 +5,15 @@ from typing import NamedTuple
 from producers import answers, history_answers
 from producers.alert_routes import AlertsAnswer
 from producers.books import Quote
+from producers.demonstration import FundedAnswer, FundsRequest, OfferAnswer
+from producers.proofs import ProofAnswer
+from producers.public_routes import QuoteRequest
 from schemas import commands
 
 
 class Operation(NamedTuple):
     """One endpoint in words. `command` is the kind that it takes, `answer` what 200 carries, and `csv` says that it can
-    be had as CSV too. `query` are names in the description's table of parameters."""
+    be had as CSV too. `body` is taken unsigned. `query` are names in the description's table of parameters."""
 
     method: str
     path: str
@@ -21,6 +24,7 @@ class Operation(NamedTuple):
     signed_read: bool = False
     query: tuple[str, ...] = ()
     csv: bool = False
+    body: type | None = None
 
 
 _WAIT = ("wait", "timeout_ms")
@@ -46,7 +50,14 @@ OPERATIONS = (
         answers.AcceptanceAnswer,
         commands.NewOrder,
     ),
-    Operation("POST", "/api/v1/orders/quote", "orders", "What a market order of this size would pay now", Quote),
+    Operation(
+        "POST",
+        "/api/v1/orders/quote",
+        "orders",
+        "What a market order of this size would pay now",
+        Quote,
+        body=QuoteRequest,
+    ),
     Operation(
         "GET",
         "/api/v1/orders",
@@ -114,6 +125,15 @@ OPERATIONS = (
     ),
     Operation(
         "POST", "/api/v1/orders/cancel", "orders", "The same", answers.CancelAllAnswer, commands.CancelAll, query=_WAIT
+    ),
+    Operation(
+        "POST",
+        "/api/v1/orders/cancel-all-after",
+        "orders",
+        "Cancel all open orders once so much log time has gone by, unless this is sent again before; 0 ends it",
+        answers.CommandAnswer,
+        commands.CancelAllAfter,
+        query=_WAIT,
     ),
     Operation(
         "GET",
@@ -243,4 +263,20 @@ OPERATIONS = (
     Operation("GET", "/api/v1/time", "service", "The gateway's clock and the log's", answers.TimeAnswer),
     Operation("GET", "/healthz", "service", "The process is up", answers.AliveAnswer),
     Operation("GET", "/readyz", "service", "The view is fresh and the log answers", answers.ReadyAnswer),
+    Operation(
+        "GET",
+        "/api/v1/markets/{symbol}/trades/{sequence}/proof",
+        "markets",
+        "The signed orders that a trade was made of, as they stand on the log",
+        ProofAnswer,
+    ),
+    Operation("GET", "/api/v1/demonstration", "service", "Whether there is play money here", OfferAnswer),
+    Operation(
+        "POST",
+        "/api/v1/demonstration",
+        "service",
+        "Play money of a market's two assets, once each, on a local system",
+        FundedAnswer,
+        body=FundsRequest,
+    ),
 )

@@ -22,10 +22,12 @@ _BY_STATUS: dict[int, tuple[Reason, ...]] = {
         Reason.NO_SIGNATURE, Reason.BAD_KEY, Reason.BAD_SIGNATURE, Reason.WRONG_ACCOUNT, Reason.WRONG_EXCHANGE,
         Reason.DELEGATION_EXPIRED,
     ),
-    403: (Reason.KEY_REVOKED, Reason.NOT_OPERATOR, Reason.ROOT_KEY_REQUIRED, Reason.REGISTRATION_CLOSED),
+    403: (Reason.KEY_REVOKED, Reason.NOT_OPERATOR, Reason.ROOT_KEY_REQUIRED, Reason.REGISTRATION_CLOSED,
+          Reason.NO_DEMONSTRATION),
     404: (
         Reason.UNKNOWN_SYMBOL, Reason.UNKNOWN_ACCOUNT, Reason.UNKNOWN_ASSET, Reason.UNKNOWN_ORDER, Reason.UNKNOWN_KEY,
         Reason.UNKNOWN_WITHDRAWAL, Reason.UNKNOWN_TRADE, Reason.NOT_FOUND,
+        Reason.UNKNOWN_STREAM, Reason.UNKNOWN_METHOD,
     ),
     405: (Reason.METHOD_NOT_ALLOWED,),
     409: (
@@ -35,7 +37,7 @@ _BY_STATUS: dict[int, tuple[Reason, ...]] = {
     ),
     413: (Reason.BODY_TOO_LARGE, Reason.RECORD_TOO_LARGE),
     415: (Reason.WRONG_CONTENT_TYPE,),
-    429: (Reason.RATE_LIMITED,),
+    429: (Reason.RATE_LIMITED, Reason.TOO_MANY_STREAMS),
     500: (Reason.INTERNAL_ERROR,),
     503: (
         Reason.STORAGE_FULL, Reason.LOG_UNAVAILABLE, Reason.NOT_READY, Reason.HISTORY_UNAVAILABLE, Reason.NO_GENESIS,

@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 import msgspec
 import structlog
 
+from producers.account_stream import Listeners
 from producers.books import WINDOW_S, MarketData
 from producers.executions import Entry, RecentEntries
-from producers.health import Health, Place
+from producers.health import Health
 from producers.recent_alerts import RecentAlerts
 from producers.recent_market import RecentCandles, RecentTrades
 from producers.view import View
@@ -19,6 +20,7 @@ from schemas.ledger_state import LedgerState
 from schemas.matcher_state import MatcherState
 from schemas.records import Depth, Trade
 from schemas.topics import ALERTS, CANDLES, DEPTH, LEDGER, TRADES
+from stage.followed import Place
 from stage.partition import PartitionState, decode_state
 from stage.snapshots import Snapshot
 
@@ -35,11 +37,14 @@ class LedgerProjection:
     topics: Sequence[str] = (LEDGER,)
     since_ms: Mapping[str, int] = {}
 
-    def __init__(self, view: View, entries: RecentEntries, waiting: Waiting, health: Health) -> None:
+    def __init__(
+        self, view: View, entries: RecentEntries, waiting: Waiting, health: Health, listeners: Listeners
+    ) -> None:
         self._view = view
         self._entries = entries
         self._waiting = waiting
         self._health = health
+        self._listeners = listeners
         self._decode = ledger_decoder().decode
 
     def reset(self) -> None:
@@ -60,6 +65,7 @@ class LedgerProjection:
 
     def restored(self, positions: Mapping[Place, int], now_ms: int) -> None:
         self._waiting.touch_all()
+        self._listeners.restored()
 
     def apply(self, topic: str, partition: int, offset: int, value: bytes) -> None:
         try:
@@ -74,6 +80,7 @@ class LedgerProjection:
         if isinstance(record, LedgerEntry):
             entry = Entry(record.edge_sequence, record.sequence, value)
             self._entries.add(partition, offset, record.account, entry)
+            self._listeners.entered(record)
         elif not self._health.started:
             self._health.started = self._view.facts is not None
         self._waiting.touch(touched)

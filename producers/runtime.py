@@ -7,19 +7,20 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import structlog
 from fastapi import FastAPI
 from msgspec import Struct
 
+from producers.account_stream import AccountStreams, Listeners
 from producers.app import build_app
 from producers.books import MarketData
 from producers.clickhouse_queries import Connect, Queries
 from producers.clickhouse_store import ClickHouseStore
 from producers.command_log import CommandLog
 from producers.executions import RecentEntries
-from producers.follower import Follower
-from producers.gateway import Gateway, GatewayLimits
+from producers.gateway import Gateway, GatewayLimits, OperatorKey
 from producers.health import Health, Part
 from producers.history import History
 from producers.monitor import Monitor, watch_disk
@@ -30,6 +31,8 @@ from producers.stored_past import StoredPast
 from producers.stretches import Stretches
 from producers.view import View
 from producers.waiting import Waiting
+from stage.followed import Projection
+from stage.follower import Follower
 
 logger = structlog.get_logger()
 ASK_STORE_S = 5.0
@@ -42,50 +45,56 @@ class Place(Struct, frozen=True):
     data_dir: Path
     disk_reserve_mb: int
     clickhouse: Connect
+    operator: OperatorKey | None = None
 
 
 def host_time_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def build(place: Place, limits: GatewayLimits) -> FastAPI:
-    """The app; its lifespan runs the readers. Nothing is connected before it starts."""
-    health, view, market, entries, waiting = Health(), View(), MarketData(), RecentEntries(), Waiting()
-    trades, candles, alerts = RecentTrades(), RecentCandles(), RecentAlerts()
-    servers = place.bootstrap_servers
-    log, history, stretches = CommandLog(servers), History(servers), Stretches(servers)
-    queries = Queries(place.clickhouse, time.monotonic)
-    store = ClickHouseStore(queries)
-    gateway = Gateway(
-        log=log, past=history, stored_past=StoredPast(store, history), store=store, stretches=stretches, view=view,
-        market=market, trades=trades, candles=candles, alerts=alerts, entries=entries, waiting=waiting, health=health,
-        limits=limits, now_ms=host_time_ms, now=time.monotonic,
-    )  # fmt: skip
-    followers = {
-        Part.LEDGER: Follower(
-            servers, LedgerProjection(view, entries, waiting, health), health.parts[Part.LEDGER], host_time_ms,
-            fetch_max_wait_ms=500,
-        ),
-        # Up to 50 ms late, so that a busy market costs a fetch for many records and not for each.
-        Part.MARKET: Follower(
-            servers, MarketProjection(market, trades), health.parts[Part.MARKET], host_time_ms,
-            fetch_min_bytes=64 * 1024, fetch_max_wait_ms=50,
-        ),
-        Part.CANDLES: Follower(
-            servers, CandlesProjection(candles), health.parts[Part.CANDLES], host_time_ms,
-            fetch_min_bytes=64 * 1024, fetch_max_wait_ms=100,
-        ),
-        Part.ALERTS: Follower(
-            servers, AlertsProjection(alerts), health.parts[Part.ALERTS], host_time_ms, fetch_max_wait_ms=500
-        ),
-    }  # fmt: skip
-    monitor = Monitor(servers, health, log, followers, time.monotonic)
+class Runtime:
+    """Nothing is connected before `running`."""
+
+    def __init__(self, place: Place, limits: GatewayLimits) -> None:
+        self._place = place
+        servers = place.bootstrap_servers
+        view, market, entries, waiting = View(), MarketData(), RecentEntries(), Waiting()
+        trades, candles, alerts = RecentTrades(), RecentCandles(), RecentAlerts()
+        self._health, self._log, self._history = Health(), CommandLog(servers), History(servers)
+        self._stretches, self._queries = Stretches(servers), Queries(place.clickhouse, time.monotonic)
+        store, listeners = ClickHouseStore(self._queries), Listeners(view)
+        self.gateway = Gateway(
+            log=self._log, past=self._history, stored_past=StoredPast(store, self._history), store=store,
+            stretches=self._stretches, view=view, market=market, trades=trades, candles=candles, alerts=alerts,
+            entries=entries, waiting=waiting, health=self._health, limits=limits, now_ms=host_time_ms,
+            now=time.monotonic, operator=place.operator,
+        )  # fmt: skip
+        self.accounts = AccountStreams(self.gateway, listeners)
+        self._followers = {
+            Part.LEDGER: self._follower(
+                Part.LEDGER, LedgerProjection(view, entries, waiting, self._health, listeners), fetch_max_wait_ms=500
+            ),
+            # Up to 50 ms late, so that a busy market costs a fetch for many records and not for each.
+            Part.MARKET: self._follower(
+                Part.MARKET, MarketProjection(market, trades), fetch_min_bytes=64 * 1024, fetch_max_wait_ms=50
+            ),
+            Part.CANDLES: self._follower(
+                Part.CANDLES, CandlesProjection(candles), fetch_min_bytes=64 * 1024, fetch_max_wait_ms=100
+            ),
+            Part.ALERTS: self._follower(Part.ALERTS, AlertsProjection(alerts), fetch_max_wait_ms=500),
+        }
+
+    def _follower(self, part: Part, projection: Projection, **fetch: Any) -> Follower:
+        return Follower(self._place.bootstrap_servers, projection, self._health.parts[part], host_time_ms, **fetch)
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        runs = [log.run(), monitor.run(), *(follower.run() for follower in followers.values())]
-        runs.append(queries.watch(ASK_STORE_S))
-        runs.append(watch_disk(place.data_dir, place.disk_reserve_mb, health))
+    async def running(self) -> AsyncIterator[None]:
+        """The readers, for as long as requests are served."""
+        place, followers = self._place, self._followers
+        monitor = Monitor(place.bootstrap_servers, self._health, self._log, followers, time.monotonic)
+        runs = [self._log.run(), monitor.run(), *(follower.run() for follower in followers.values())]
+        runs.append(self._queries.watch(ASK_STORE_S))
+        runs.append(watch_disk(place.data_dir, place.disk_reserve_mb, self._health))
         tasks = [asyncio.create_task(run) for run in runs]
         for task in tasks:
             task.add_done_callback(_must_not_end)
@@ -95,10 +104,18 @@ def build(place: Place, limits: GatewayLimits) -> FastAPI:
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks, timeout=10)
-            for closing in (history, stretches, queries):
+            for closing in (self._history, self._stretches, self._queries):
                 await closing.close()
 
-    return build_app(gateway, lifespan)
+    def app(self) -> FastAPI:
+        """The gateway by itself."""
+
+        @asynccontextmanager
+        async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+            async with self.running():
+                yield
+
+        return build_app(self.gateway, lifespan)
 
 
 def _must_not_end(task: "asyncio.Task[None]") -> None:

@@ -10,10 +10,10 @@ from typing import NamedTuple, Protocol, TypeVar
 import msgspec
 from aiokafka import TopicPartition
 
-from producers.log_reader import SharedReader, read_from
 from schemas.reasons import Reason
 from schemas.refusal import Refused
-from schemas.topics import CANDLES, LEDGER, TRADES
+from schemas.topics import ACCOUNTS, CANDLES, LEDGER, ORDERS, TRADES
+from stage.log_reader import SharedReader, read_from
 
 
 class Numbered(Protocol):
@@ -38,7 +38,7 @@ class Stretches:
     """A reader of its own, so that what commands rest on never waits behind it."""
 
     def __init__(self, bootstrap_servers: str) -> None:
-        self._reader = SharedReader(bootstrap_servers, (CANDLES, LEDGER, TRADES), QUEUE_S)
+        self._reader = SharedReader(bootstrap_servers, (ACCOUNTS, CANDLES, LEDGER, ORDERS, TRADES), QUEUE_S)
 
     async def close(self) -> None:
         await self._reader.close()

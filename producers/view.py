@@ -28,6 +28,9 @@ from schemas.journal import (
     KeyRevoked,
     LedgerEntry,
     LedgerRecord,
+    MandateArmed,
+    MandateDisarmed,
+    MandateFired,
     MarketHalted,
     MarketListed,
     MarketResumed,
@@ -45,12 +48,9 @@ from schemas.journal import (
 from schemas.ledger_state import AccountState, LedgerState, Outcome, RecentCommand
 from schemas.market import Market, Terms
 from schemas.reasons import Reason
+from stage.followed import Gap
 
 REMEMBERED_COMMANDS = 1024  # of an account, in the ledger's snapshot
-
-
-class Gap(Exception):
-    """The journal jumped ahead: the view has missed records and must be restored."""
 
 
 class Bounds(Struct, frozen=True):
@@ -85,6 +85,7 @@ class AccountView(Struct):
     open_orders: dict[str, Order] = {}  # oldest first
     client_ids: dict[str, str] = {}  # client order id -> order id, of open and remembered orders
     withdrawals: dict[str, WithdrawalOpened] = {}  # those that wait for settlement
+    mandate: MandateArmed | None = None  # that stands
 
 
 class ClosedBefore(Struct, frozen=True):
@@ -127,6 +128,9 @@ class View:
             WithdrawalOpened: self._withdrawal_opened,
             WithdrawalClosed: self._withdrawal_closed,
             TradeReversed: self._reversed,
+            MandateArmed: self._mandate_armed,
+            MandateDisarmed: self._mandate_ended,
+            MandateFired: self._mandate_fired,
         }
         self.reset()
 
@@ -262,6 +266,19 @@ class View:
         account.withdrawals.pop(event.withdrawal_id, None)
         return self._result(account, event, time_ms)
 
+    def _mandate_armed(self, account: AccountView, event: MandateArmed, time_ms: int) -> Sequence[str]:
+        account.mandate = event
+        return self._result(account, event, time_ms)
+
+    def _mandate_ended(self, account: AccountView, event: MandateDisarmed, time_ms: int) -> Sequence[str]:
+        account.mandate = None
+        return self._result(account, event, time_ms)
+
+    def _mandate_fired(self, account: AccountView, event: MandateFired, time_ms: int) -> Sequence[str]:
+        """What the command was answered with is that it armed the mandate, whatever came of it later."""
+        account.mandate = None
+        return ()
+
     def _remember(self, command_id: str, event: AccountEvent) -> None:
         self.results[command_id] = event
         if len(self.results) > self._bounds.results:
@@ -340,6 +357,8 @@ class View:
         for command_id, waiting in state.withdrawals.items():
             amount = format_decimal(waiting.amount_minor, decimals[waiting.asset])
             account.withdrawals[command_id] = WithdrawalOpened(command_id, waiting.asset, amount, waiting.destination)
+        if state.mandate is not None:
+            account.mandate = MandateArmed(f"{partition}-{state.mandate.offset}", state.mandate.due_ms)
         closed = []
         for recent in state.recent:
             order_id = f"{partition}-{recent.offset}"

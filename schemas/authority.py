@@ -14,6 +14,7 @@ from schemas.commands import (
     AuthoriseHalter,
     BustTrade,
     CancelAll,
+    CancelAllAfter,
     CancelOrder,
     Command,
     DelegateKey,
@@ -41,9 +42,11 @@ from schemas.signing import (
     root_from_path,
 )
 
-TRADE_KEY_COMMANDS = (NewOrder, CancelOrder, AmendOrder, CancelAll, RevokeKey)
+TRADE_KEY_COMMANDS = (NewOrder, CancelOrder, AmendOrder, CancelAll, CancelAllAfter, RevokeKey)
 HASH_LETTERS = 43  # of 32 bytes in base64url
 MAX_KEY_TEXT = 64
+# A delegation is of no engine version: read with the same commands under all, what isn't one has the same refusal.
+DELEGATION_ENGINE = 2
 MARKET_COMMANDS = (AuthoriseHalter, HaltMarket, ResumeMarket, BustTrade)
 OPERATOR_COMMANDS = (
     RegisterAccount, Deposit, SettleWithdrawal, Genesis, ListMarket,
@@ -87,7 +90,7 @@ def _open_delegation(signed: SignedCommand, command: Command) -> DelegateKey:
     if signed.delegation is None:
         raise Refused(Reason.WRONG_ACCOUNT, "neither the account's root key nor a key with its delegation")
     raw = bytes(signed.delegation.command)
-    delegation = decode_command(raw)
+    delegation = decode_command(raw, DELEGATION_ENGINE)
     if not isinstance(delegation, DelegateKey):
         raise Refused(Reason.WRONG_ACCOUNT, "the delegation is no delegate_key command")
     if delegation.trade_key != signed.key or account_of(signed.delegation.key) != delegation.account:

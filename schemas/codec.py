@@ -9,19 +9,22 @@ from schemas.candles import CandlesRecord
 from schemas.commands import LATEST_ENGINE
 from schemas.journal import LedgerRecord
 from schemas.reasons import Reason
-from schemas.records import AccountsRecord, FirstAccountsRecord, OrdersRecord, TradesRecord
+from schemas.records import AccountsRecord, FirstAccountsRecord, OrdersRecord, SecondAccountsRecord, TradesRecord
 from schemas.refusal import Refused
 
 encode = msgspec.json.Encoder().encode
 
-_first_accounts: msgspec.json.Decoder[FirstAccountsRecord] = msgspec.json.Decoder(FirstAccountsRecord)
-_accounts: msgspec.json.Decoder[AccountsRecord] = msgspec.json.Decoder(AccountsRecord)
+_accounts: dict[int, msgspec.json.Decoder[AccountsRecord]] = {
+    1: msgspec.json.Decoder(FirstAccountsRecord),
+    2: msgspec.json.Decoder(SecondAccountsRecord),
+    3: msgspec.json.Decoder(AccountsRecord),
+}
 _orders: msgspec.json.Decoder[OrdersRecord] = msgspec.json.Decoder(OrdersRecord)
 _trades: msgspec.json.Decoder[TradesRecord] = msgspec.json.Decoder(TradesRecord)
 
 
 def decode_accounts(value: bytes | None, engine_version: int = LATEST_ENGINE) -> AccountsRecord:
-    record: AccountsRecord = _read(_first_accounts if engine_version == 1 else _accounts, value)
+    record: AccountsRecord = _read(_accounts[engine_version], value)
     return record
 
 

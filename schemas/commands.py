@@ -24,6 +24,8 @@ MAX_WINDOW_MS = 60_000
 MAX_AHEAD_MS = 1_000
 MAX_EVIDENCE = 16
 MAX_RESUMED_AT_ONCE = 32
+MIN_MANDATE_MS = 1_000
+MAX_MANDATE_MS = 86_400_000
 
 Text = Annotated[str, Meta(pattern=r"^[!-~ ]{1,128}\Z")]
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._:-]{1,64}\Z")]
@@ -254,16 +256,31 @@ class BustTrade(_Command, frozen=True, tag="bust_trade", kw_only=True):
     time_ms: Natural
 
 
-AccountCommand = NewOrder | CancelOrder | AmendOrder | CancelAll | DelegateKey | RevokeKey | Withdraw
+# --- since engine version 3
+
+
+class CancelAllAfter(_AccountCommand, frozen=True, tag="cancel_all_after", kw_only=True):
+    """A mandate to cancel all open orders of the account once so much log time has gone by since this command. Each
+    replaces the one before; a timeout of 0 ends it, any other is of a second to a day."""
+
+    timeout_ms: Natural
+
+
+FirstAccountCommand = NewOrder | CancelOrder | AmendOrder | CancelAll | DelegateKey | RevokeKey | Withdraw
+AccountCommand = FirstAccountCommand | CancelAllAfter
 FirstOperatorCommand = RegisterAccount | Deposit | SettleWithdrawal | Genesis | ListMarket
 MarketCommand = AuthoriseHalter | HaltMarket | ResumeMarket | BustTrade
 OperatorCommand = FirstOperatorCommand | MarketCommand
-FirstCommand = AccountCommand | FirstOperatorCommand
+FirstCommand = FirstAccountCommand | FirstOperatorCommand
+SecondCommand = FirstAccountCommand | OperatorCommand
 Command = AccountCommand | OperatorCommand
 
-LATEST_ENGINE = 2
-_first_decoder: msgspec.json.Decoder[FirstCommand] = msgspec.json.Decoder(FirstCommand)
-_decoder: msgspec.json.Decoder[Command] = msgspec.json.Decoder(Command)
+LATEST_ENGINE = 3
+_decoders: dict[int, msgspec.json.Decoder[Command]] = {
+    1: msgspec.json.Decoder(FirstCommand),
+    2: msgspec.json.Decoder(SecondCommand),
+    3: msgspec.json.Decoder(Command),
+}
 _encoder = msgspec.json.Encoder()
 
 
@@ -295,7 +312,7 @@ def _decode(raw: bytes, engine_version: int) -> Command:
     if len(raw) > MAX_COMMAND_BYTES:
         raise Refused(Reason.RECORD_TOO_LARGE, f"the command has {len(raw)} bytes")
     try:
-        return _first_decoder.decode(raw) if engine_version == 1 else _decoder.decode(raw)
+        return _decoders[engine_version].decode(raw)
     except RecursionError:
         raise Refused(Reason.NOT_JSON, "nested too deeply") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

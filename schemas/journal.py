@@ -171,6 +171,27 @@ class TradeReversed(Struct, frozen=True, gc=False, tag_field="event", tag="trade
     loss_asset: str
 
 
+class MandateArmed(Struct, frozen=True, gc=False, tag_field="event", tag="mandate_armed"):
+    """All orders open at log time `due_ms` are cancelled then, unless another `cancel_all_after` comes before."""
+
+    command_id: str
+    due_ms: int
+
+
+class MandateDisarmed(Struct, frozen=True, gc=False, tag_field="event", tag="mandate_disarmed"):
+    """No mandate stands any more, if one did."""
+
+    command_id: str
+
+
+class MandateFired(Struct, frozen=True, gc=False, tag_field="event", tag="mandate_fired"):
+    """The time of the mandate that this command armed has come: a cancel of these orders, all that the account had
+    open, went on to the matcher. The mandate is gone."""
+
+    command_id: str
+    order_ids: list[str]
+
+
 AccountEvent = (
     OrderOpened
     | OrderRested
@@ -188,6 +209,9 @@ AccountEvent = (
     | WithdrawalOpened
     | WithdrawalClosed
     | TradeReversed
+    | MandateArmed
+    | MandateDisarmed
+    | MandateFired
 )
 
 

@@ -9,7 +9,7 @@ from schemas.commands import Genesis, NewOrder, Side
 from schemas.halts import HaltState
 from schemas.market import Market
 from schemas.reasons import Reason
-from schemas.records import CloseStatus
+from schemas.records import CloseStatus, SignedCommand
 
 
 class Outcome(Struct, array_like=True, gc=False):
@@ -61,6 +61,14 @@ class PendingWithdrawal(Struct, array_like=True):
     destination: str
 
 
+class Mandate(Struct, frozen=True):
+    """To cancel all open orders of an account at log time `due_ms`, with the bytes that its owner signed."""
+
+    due_ms: int
+    offset: int  # in `accounts`, of the command that armed it: its id
+    signed: SignedCommand
+
+
 class AccountState(Struct):
     account: str
     root_key: str
@@ -73,6 +81,7 @@ class AccountState(Struct):
     recent: list[RecentCommand]
     transfers: list[str]
     withdrawals: dict[str, PendingWithdrawal]
+    mandate: Mandate | None = None
 
 
 class ListedMarket(Struct):

@@ -1,6 +1,16 @@
 """What an order must say to make sense in a market, whoever asks: the gateway, the ledger or the matcher."""
 
-from schemas.commands import AmendOrder, NewOrder, OrderType, SelfTrade, Side, TimeInForce
+from schemas.commands import (
+    MAX_MANDATE_MS,
+    MIN_MANDATE_MS,
+    AmendOrder,
+    CancelAllAfter,
+    NewOrder,
+    OrderType,
+    SelfTrade,
+    Side,
+    TimeInForce,
+)
 from schemas.halts import NO_HALTS, Halts
 from schemas.market import MarketState, Priced, Terms
 from schemas.reasons import Reason
@@ -51,6 +61,12 @@ def check_combination(order: NewOrder) -> None:
         raise Refused(Reason.BAD_COMBINATION, "valid_until_ms goes with GTD, and GTD with it")
     if order.post_only and order.time_in_force not in _RESTING:
         raise Refused(Reason.BAD_COMBINATION, "post_only goes with GTC or GTD")
+
+
+def check_timeout(command: CancelAllAfter) -> None:
+    """0 ends a mandate; what arms one is neither so short that no owner can renew it, nor for ever."""
+    if command.timeout_ms != 0 and not MIN_MANDATE_MS <= command.timeout_ms <= MAX_MANDATE_MS:
+        raise Refused(Reason.BAD_TIMEOUT, f"{command.timeout_ms} ms")
 
 
 def price_amend(amend: AmendOrder, current_price_ticks: int, terms: Terms, halts: Halts = NO_HALTS) -> tuple[int, int]:

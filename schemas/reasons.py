@@ -69,6 +69,7 @@ class Reason(StrEnum):
     TOO_MANY_KEYS = "TOO_MANY_KEYS"
     TOO_MANY_TRANSFERS = "TOO_MANY_TRANSFERS"
     TOO_MANY_WITHDRAWALS = "TOO_MANY_WITHDRAWALS"
+    BAD_TIMEOUT = "BAD_TIMEOUT"
     UNKNOWN_KEY = "UNKNOWN_KEY"
     UNKNOWN_WITHDRAWAL = "UNKNOWN_WITHDRAWAL"
     # the order
@@ -105,6 +106,10 @@ class Reason(StrEnum):
     HISTORY_UNAVAILABLE = "HISTORY_UNAVAILABLE"
     UNKNOWN_INTERVAL = "UNKNOWN_INTERVAL"
     BAD_RANGE = "BAD_RANGE"
+    NO_DEMONSTRATION = "NO_DEMONSTRATION"
+    UNKNOWN_STREAM = "UNKNOWN_STREAM"
+    UNKNOWN_METHOD = "UNKNOWN_METHOD"
+    TOO_MANY_STREAMS = "TOO_MANY_STREAMS"
 
 
 TEXTS: dict[Reason, str] = {
@@ -165,6 +170,7 @@ TEXTS: dict[Reason, str] = {
     Reason.TOO_MANY_KEYS: "The account has as many trade keys as it may have.",
     Reason.TOO_MANY_TRANSFERS: "The account has had as many deposits as it may have.",
     Reason.TOO_MANY_WITHDRAWALS: "Too many withdrawals wait for settlement.",
+    Reason.BAD_TIMEOUT: "A timeout has 1,000 to 86,400,000 milliseconds, or is 0.",
     Reason.UNKNOWN_KEY: "The account has no such trade key.",
     Reason.UNKNOWN_WITHDRAWAL: "No such withdrawal waits for settlement.",
     Reason.UNKNOWN_ORDER: "The account has no such order.",
@@ -197,4 +203,8 @@ TEXTS: dict[Reason, str] = {
     Reason.HISTORY_UNAVAILABLE: "What was asked for is too old to be answered in full now.",
     Reason.UNKNOWN_INTERVAL: "There are no candles of this interval.",
     Reason.BAD_RANGE: "The range ends before it begins, or is given from both sides.",
+    Reason.NO_DEMONSTRATION: "Demonstration accounts are for a local system, and are not offered here.",
+    Reason.UNKNOWN_STREAM: "There is no such stream.",
+    Reason.UNKNOWN_METHOD: "There is no such method.",
+    Reason.TOO_MANY_STREAMS: "The connection, or this process, has as many of these streams as it may have.",
 }

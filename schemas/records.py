@@ -85,7 +85,8 @@ class Funded(Derived, frozen=True, tag_field="record", tag="funded", kw_only=Tru
 
 
 class Tick(Struct, frozen=True, tag_field="record", tag="tick"):
-    """On `orders`, once a second on each partition: time went by. Its only content is its log time."""
+    """On `orders`, and since engine version 3 on `accounts`, once a second on each partition: time went by. Its only
+    content is its log time."""
 
 
 # --- execution reports: matcher -> accounts
@@ -251,6 +252,7 @@ class DeadLetter(Derived, frozen=True, tag_field="record", tag="dead_letter", kw
 # --- what stands on a topic
 
 FirstAccountsRecord = Submitted | ExecutionReport
-AccountsRecord = Submitted | ExecutionReport | BustReport
+SecondAccountsRecord = Submitted | ExecutionReport | BustReport
+AccountsRecord = Submitted | ExecutionReport | BustReport | Tick
 OrdersRecord = Funded | Tick | Submitted
 TradesRecord = Trade | TradesTick | TradeBusted

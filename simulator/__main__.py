@@ -217,8 +217,9 @@ def _print_tallies(tallies: dict[str, Tally]) -> None:
 def _print_report(report: Report) -> None:
     load = report.load
     console.print(
-        f"{load.acknowledged:,} orders and {load.cancels:,} cancels acknowledged, {load.resent_batches:,} batches sent"
-        f" again, {report.trades:,} trades, {report.seconds:.0f} s with start and audit"
+        f"{load.acknowledged:,} orders and {load.cancels:,} cancels acknowledged, {load.mandates:,} mandates,"
+        f" {load.resent_batches:,} batches sent again, {report.trades:,} trades,"
+        f" {report.seconds:.0f} s with start and audit"
     )
     for target in report.plan.targets:
         times = sorted(strike.recovery_s for strike in report.strikes if strike.target == target)

@@ -9,7 +9,6 @@ from msgspec import Struct
 
 from schemas.codec import encode
 from schemas.records import Source, Tick
-from schemas.topics import ORDERS
 from simulator.faulty_log import UnderWay
 from simulator.group import Group
 from simulator.memory_log import Cluster
@@ -21,7 +20,7 @@ class Arrivals:
         self.under_way: list[UnderWay] = []
         self._random = random
         self._cluster = cluster
-        self._order_partitions = workload.order_partitions
+        self._ticked = workload.ticked
         self._todo = deque(workload.commands)
         self._late: list[Delivery] = []
         self._figures = figures
@@ -57,7 +56,7 @@ class Arrivals:
         self._cluster.append(delivery.topic, delivery.partition, b"", delivery.value)
 
     def tick(self) -> None:
-        self.append(Delivery(ORDERS, self._random.randrange(self._order_partitions), encode(Tick())))
+        self.append(Delivery(*self._random.choice(self._ticked), encode(Tick())))
 
     def arrive(self) -> None:
         """Something that was under way when its writer died."""

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
-from schemas.topics import ORDERS
+from schemas.topics import ACCOUNTS, LEDGER, ORDERS, TRADES
 from simulator.canary_log import Log, Place, Record
 
 Edit = Callable[[Log, Random], Log | None]
@@ -109,6 +109,11 @@ def is_a(record: str) -> Callable[[Json], bool]:
 def is_reversal(content: Json) -> bool:
     """An entry that takes a trade back."""
     return any(event["event"] == "trade_reversed" for event in content.get("events", []))
+
+
+def has_mandate(content: Json) -> bool:
+    """An entry that arms one."""
+    return any(event["event"] == "mandate_armed" for event in content.get("events", []))
 
 
 def has_postings(content: Json) -> bool:
@@ -257,6 +262,12 @@ def deeper(content: Json, random: Random) -> None:
 # --- edges and partitions
 
 
+def later_mandate(content: Json, random: Random) -> None:
+    for event in content["events"]:
+        if event["event"] == "mandate_armed":
+            event["due_ms"] += 1
+
+
 def later_sequence(content: Json, random: Random) -> None:
     content["edge_sequence"] += 1
 
@@ -275,11 +286,17 @@ def rewritten_input(topic: str) -> Edit:
     def edit(log: Log, random: Random) -> Log | None:
         places = [place for place in sorted(log) if place[0] == topic and log[place]]
         place = random.choice(places)
-        number = random.randrange(len(log[place]))
+        number = random.randrange(_first_without_trace(log, place))
         record = log[place][number]
         return with_record(log, place, number, record._replace(value=record.value + b" "))
 
     return edit
+
+
+def _first_without_trace(log: Log, place: Place) -> int:
+    """The offset from which on nothing was made of a stage's input. Ticks at the end of `accounts` leave no trace."""
+    made_of_it = log[(LEDGER if place[0] == ACCOUNTS else TRADES, place[1])]
+    return int(json.loads(made_of_it[-1].value)["source"]["offset"]) + 1
 
 
 def cut(topic: str) -> Edit:
@@ -289,7 +306,8 @@ def cut(topic: str) -> Edit:
         last_ms = max(record.log_time_ms for records in log.values() for record in records) - LATE_MS
         places = [place for place in sorted(log) if place[0] == topic and log[place]]
         place = random.choice(places)
-        early = [number for number, record in enumerate(log[place]) if record.log_time_ms < last_ms]
+        told = log[place][: _first_without_trace(log, place)]
+        early = [number for number, record in enumerate(told) if record.log_time_ms < last_ms]
         return log | {place: log[place][: random.choice(early)]} if early else None
 
     return edit

@@ -13,6 +13,7 @@ import simulator.canary_insider_engines as engines
 import simulator.canary_insider_fills as fills
 import simulator.canary_insider_interventions as interventions
 import simulator.canary_insider_ledgers as ledgers
+import simulator.canary_insider_mandates as mandates
 import simulator.canary_insider_outputs as outputs
 import simulator.canary_trade_edits as trade_edits
 from schemas.alerts import Kind
@@ -90,6 +91,14 @@ INJECTIONS: list[Injection] = [
                K.LOG_REWRITTEN),
     _injection(10, "two orders swapped", by_edit(edits.swapped_orders), K.ORDERS_REORDERED, K.ORDER_DROPPED,
                K.LOG_REWRITTEN, K.ORDER_FORGED, K.SEQUENCE_GAP),
+    _injection(10, "insider lets a mandate go", by_insider(mandates.NeverFires), K.ORDER_DROPPED,
+               K.STAGE_LATE),
+    _injection(10, "insider fires a mandate late", by_insider(mandates.FiresLate), K.ORDER_DROPPED),
+    _injection(10, "insider fires a mandate early", by_insider(mandates.FiresEarly), K.OUTCOME_WRONG),
+    _injection(10, "insider spares an order of a mandate", by_insider(mandates.SparesOrders), K.ORDER_DROPPED),
+    _injection(10, "insider passes a mandate on without its orders", by_insider(mandates.NamesOtherOrders),
+               K.ORDER_FORGED),
+    _injection(10, "a mandate's time edited", edited(LEDGER, edits.has_mandate, edits.later_mandate), K.OUTCOME_WRONG),
     _injection(11, "insider matches a forged order", forged_and_matched, K.ORDER_FORGED),
     _injection(11, "insiders pass on and match an altered order", let_through_altered, K.ORDER_FORGED),
     _injection(11, "an order edited", edited(ORDERS, edits.is_order, edits.alter_order), K.ORDER_FORGED,

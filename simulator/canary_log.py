@@ -96,8 +96,8 @@ class Recording:
 
     def tick(self) -> None:
         self.now_ms += TICK_MS
-        for partition in range(self._workload.order_partitions):
-            self.append(ORDERS, partition, b"", encode(Tick()))
+        for topic, partition in self._workload.ticked:
+            self.append(topic, partition, b"", encode(Tick()))
         self.settle()
 
     def append(self, topic: str, partition: int, key: bytes, value: bytes) -> None:

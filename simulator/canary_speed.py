@@ -19,6 +19,7 @@ from canary.core import Canary
 from glassbook.client.keys import Key
 from schemas.codec import encode
 from schemas.commands import (
+    LATEST_ENGINE,
     CancelOrder,
     Command,
     Deposit,
@@ -120,7 +121,7 @@ class SpeedFlow:
             maker_fee="0.0001", taker_fee="0.0003", partition=0, state=MarketState.OPEN,
         )  # fmt: skip
         genesis = Genesis(
-            exchange=EXCHANGE, operator_key=self._operator.public, engine_version=2, max_open_orders=20_000,
+            exchange=EXCHANGE, operator_key=self._operator.public, engine_version=LATEST_ENGINE, max_open_orders=20_000,
             account_partitions=self._account_partitions, open_registration=False, time_ms=START_MS,
         )  # fmt: skip
         everywhere: list[Command] = [

@@ -29,7 +29,7 @@ Inject = Callable[[Random], tuple[Log, Workload] | None]
 
 COMMANDS = 60
 REPEATED_COMMANDS = 8
-ENGINE_VERSIONS = (1, 2, 2, 2)
+ENGINE_VERSIONS = (1, 2, 3, 3)
 INTERVENED = 0.7
 MOST_PATIENCE = 6
 

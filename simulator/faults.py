@@ -11,6 +11,7 @@ from random import Random
 import structlog
 from msgspec import Struct
 
+from schemas.commands import LATEST_ENGINE
 from simulator.group import MakeService
 from simulator.interventions import intervened
 from simulator.orderly import compare_with_undisturbed
@@ -44,7 +45,7 @@ class Campaign(Struct):
 def run_seed(seed: int, make_service: MakeService = StageService, trace: list[str] | None = None) -> Counter[str]:
     """One run and its verdict; raises what went wrong. `trace` is filled with what happened, also if it fails."""
     random = Random(seed)
-    engine_version = 1 + seed // 2 % 2  # so that orderly seeds and others have either
+    engine_version = 1 + seed // 2 % LATEST_ENGINE  # so that orderly seeds and others have each
     workload = make_workload(random, random.randint(COMMANDS // 2, COMMANDS * 3 // 2), engine_version)
     if engine_version > 1:
         workload = intervened(random, workload)

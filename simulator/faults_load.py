@@ -1,4 +1,5 @@
 """The load of a fault campaign: many accounts that send signed batches, and send the same bytes again until answered.
+Now and then one leaves a mandate to cancel all behind, and doesn't renew it.
 
 What counts as acknowledged is what the gateway said it had put on the log. A batch whose answer was lost is sent again
 as it was; the ledger knows it by its bytes.
@@ -24,6 +25,8 @@ ACCOUNTS = 24
 WORKERS = 6
 BATCH = 20
 CANCELS = 0.3
+MANDATES = 0.1  # of the batches, with a mandate before them
+MANDATES_MS = (0, 1_000, 2_000)
 FUNDS = "1000000000"
 RETRY_S = 0.1
 ANSWER_S = 5.0
@@ -35,6 +38,7 @@ class LoadReport(Struct):
     sent: int = 0  # new orders, each counted once
     acknowledged: int = 0  # new orders that the log has
     cancels: int = 0
+    mandates: int = 0  # to cancel all after a second or two
     resent_batches: int = 0
     refused: dict[str, int] = {}  # by the gateway, by reason code
     seconds: float = 0.0
@@ -95,10 +99,20 @@ class Load:
                 if self.report.sent >= self._orders:
                     return
                 await asyncio.sleep(0.02)
+            if self._random.random() < MANDATES:
+                await self._leave_mandate(trader)
             batch, kinds = self._batch(trader)
             answer = await self._until_answered("/api/v1/orders/batch?wait=log", msgspec.json.encode(batch))
             for is_order, result in zip(kinds, answer["results"], strict=True):
                 self._count(is_order, result)
+
+    async def _leave_mandate(self, trader: Signer) -> None:
+        signed = trader.sign(trader.cancel_all_after(self._random.choice(MANDATES_MS)))
+        path = "/api/v1/orders/cancel-all-after?wait=log"
+        answer = await self._until_answered(path, msgspec.json.encode(signed))
+        if "command_id" in answer:
+            self.report.mandates += 1
+            self.acknowledged_ids.add(answer["command_id"])
 
     def _count(self, is_order: bool, result: dict[str, Any]) -> None:
         answer = result["answer"]

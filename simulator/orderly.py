@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from schemas.codec import encode
 from schemas.records import Tick
-from schemas.topics import ORDERS, PUBLIC_TOPICS
+from schemas.topics import PUBLIC_TOPICS
 from simulator.group import Group, MakeService
 from simulator.memory_log import Cluster
 from simulator.workload import Delivery, Workload
@@ -43,10 +43,10 @@ def compare_with_undisturbed(random: Random, workload: Workload, make_service: M
 def _run(random: Random, workload: Workload, odds: Odds, make_service: MakeService) -> World:
     world = World(random, workload, odds, make_service)
     for start in range(0, len(workload.commands), COMMANDS_A_ROUND):
-        # A repeat moves the matcher's time on like any record, so the time of each round begins with a tick.
+        # A repeat moves a partition's time on like any record, so the time of each round begins with a tick.
         world.cluster.now_ms += 400
-        for partition in world.matcher.owners:
-            world.arrivals.append(Delivery(ORDERS, partition, encode(Tick())))
+        for topic, partition in workload.ticked:
+            world.arrivals.append(Delivery(topic, partition, encode(Tick())))
         for delivery in workload.commands[start : start + COMMANDS_A_ROUND]:
             world.arrivals.append(delivery)
         while sum(_settle(world, group, partition) for group in world.groups for partition in group.owners):

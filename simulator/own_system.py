@@ -25,6 +25,7 @@ def own_settings(data_dir: Path, **changes: object) -> Settings:
         "gateway_port": first + CLAIM - 1,
         "clickhouse_port": first + CLAIM - 2,
         "disk_reserve_mb": DISK_RESERVE_MB,
+        "quiet": True,  # nobody trades here who wasn't asked to
     }
     return Settings.model_validate(own | changes)
 

@@ -10,7 +10,7 @@ from ledger.account import Account
 from ledger.core import LedgerCore
 from matcher.core import MatcherCore
 from schemas.codec import ledger_decoder
-from schemas.journal import CommandPassed, LedgerEntry, OrderClosed
+from schemas.journal import CommandPassed, LedgerEntry, MandateFired, OrderClosed
 from schemas.topics import ACCOUNTS, LEDGER, PUBLIC_TOPICS
 from simulator.audit import Audit, LoggedRecord, audit, outcomes
 from simulator.memory_log import Cluster
@@ -79,13 +79,17 @@ def _check_outcomes(cluster: Cluster) -> None:
     done = outcomes(values)
     closed: set[str] = set()
     passed: dict[str, list[str]] = {}
+    fired: list[str] = []
     for event in _events(values):
         if isinstance(event, OrderClosed):
             closed.add(event.order_id)
         elif isinstance(event, CommandPassed):
             passed[event.command_id] = event.order_ids
+        elif isinstance(event, MandateFired):
+            fired += event.order_ids
     # A mass cancel says nothing of an order that had closed by itself before it came.
     done |= {command for command, orders in passed.items() if closed.issuperset(orders)}
+    _require(closed.issuperset(fired), "an order is open whose account's mandate has fired")
     for place, records in cluster.records.items():
         if place[0] == ACCOUNTS:
             for offset, record in enumerate(records):

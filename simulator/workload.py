@@ -14,8 +14,10 @@ from nacl.signing import SigningKey
 
 from schemas.codec import encode
 from schemas.commands import (
+    LATEST_ENGINE,
     AmendOrder,
     CancelAll,
+    CancelAllAfter,
     CancelOrder,
     Command,
     Deposit,
@@ -33,11 +35,14 @@ from schemas.commands import (
 from schemas.market import Market, MarketState
 from schemas.records import MerklePath, SignedCommand, Submitted
 from schemas.signing import BATCH_PREFIX, account_of, account_partition, encode_bytes, merkle_tree
+from stage.engine_version import FIRST_WITH_MANDATES
 
 EXCHANGE = "simulation"
 START_MS = 1_000_000
 WINDOW_MS = 60_000
 ACCOUNTS = 4
+MANDATES = 0.08  # of the commands, under the rules that know them
+TIMEOUTS_MS = (0, 500, 1_000, 1_000, 1_500, 3_000, 6_000)  # one ends the mandate, one is refused
 
 
 class Delivery(NamedTuple):
@@ -53,7 +58,13 @@ class Workload(NamedTuple):
     order_partitions: int
     opening: list[Delivery]  # genesis, listings, accounts, deposits: in this order, before all else
     commands: list[Delivery]
-    engine_version: int = 2
+    engine_version: int = LATEST_ENGINE
+
+    @property
+    def ticked(self) -> list[tuple[str, int]]:
+        """The partitions that a clock writes ticks to."""
+        accounts = range(self.account_partitions if self.engine_version >= FIRST_WITH_MANDATES else 0)
+        return [*(("accounts", p) for p in accounts), *(("orders", p) for p in range(self.order_partitions))]
 
 
 class BatchKey:
@@ -95,7 +106,7 @@ def market(symbol: str, partition: int, **changes: Any) -> Market:
 
 
 @lru_cache
-def opening(account_partitions: int, order_partitions: int, engine_version: int = 2) -> list[Delivery]:
+def opening(account_partitions: int, order_partitions: int, engine_version: int) -> list[Delivery]:
     """The same for each seed with these partitions, so its signatures are checked once a process."""
     operator, accounts = keys()
     markets = [market("ABC-USD", 0), market("XYZ-USD", order_partitions - 1, maker_fee="0.0003")]
@@ -126,10 +137,11 @@ def opening(account_partitions: int, order_partitions: int, engine_version: int 
     return result
 
 
-def make_workload(random: Random, commands: int, engine_version: int = 2) -> Workload:
+def make_workload(random: Random, commands: int, engine_version: int = LATEST_ENGINE) -> Workload:
     account_partitions, order_partitions = random.choice([(1, 1), (2, 1), (2, 2), (3, 2)])
     _, accounts = keys()
-    authors = [_Author(random, key) for key in accounts]
+    mandates = MANDATES if engine_version >= FIRST_WITH_MANDATES else 0
+    authors = [_Author(random, key, mandates) for key in accounts]
     turns = [random.randrange(len(authors)) for _ in range(commands)]
     for turn in turns:
         authors[turn].write()
@@ -173,9 +185,10 @@ def _revision(random: Random, account_partitions: int, order_partitions: int) ->
 class _Author:
     """One account's commands, in the order of their nonces."""
 
-    def __init__(self, random: Random, key: BatchKey) -> None:
+    def __init__(self, random: Random, key: BatchKey, mandates: float) -> None:
         self._random = random
         self._key = key
+        self._mandates = mandates
         self._commands: list[Command] = []
         self._orders = 0
 
@@ -188,6 +201,9 @@ class _Author:
             "exchange": EXCHANGE, "account": self._key.account, "nonce": len(self._commands) + 1, "time_ms": START_MS,
             "deadline_ms": START_MS + (WINDOW_MS if self._random.random() < 0.95 else self._random.randrange(1, 2000)),
         }  # fmt: skip
+        if self._mandates and self._random.random() < self._mandates:
+            self._commands.append(CancelAllAfter(**fields, timeout_ms=self._random.choice(TIMEOUTS_MS)))
+            return
         earlier = f"o{self._random.randrange(self._orders)}" if self._orders else "none"
         if chance < 0.72 or not self._orders:
             self._commands.append(self._order(fields))

@@ -4,7 +4,8 @@ from schemas.commands import Genesis
 from stage.partition import StageStopped
 
 FIRST_ENGINE = 1
-ENGINE_VERSIONS = frozenset({1, 2})  # 2: halts and busts
+ENGINE_VERSIONS = frozenset({1, 2, 3})  # 2: halts and busts; 3: mandates to cancel all
+FIRST_WITH_MANDATES = 3
 
 
 class UnsupportedEngine(StageStopped):

@@ -12,6 +12,7 @@ from ledger.core import LedgerCore
 from matcher.core import MatcherCore
 from schemas.codec import encode, ledger_decoder, trades_decoder
 from schemas.commands import (
+    LATEST_ENGINE,
     CancelOrder,
     Command,
     Deposit,
@@ -28,6 +29,7 @@ from schemas.market import Market, MarketState
 from schemas.records import SignedCommand, Submitted, Tick
 from schemas.signing import account_of, account_partition, encode_bytes
 from simulator.memory_log import Cluster, MemoryLog
+from stage.engine_version import FIRST_WITH_MANDATES
 from stage.service import Cadence, StageService
 
 EXCHANGE = "test"
@@ -67,10 +69,12 @@ class Exchange:
         self.operator = Signer(10**9)
         self._seeds = itertools.count(1)
         terms = dict(
-            exchange=EXCHANGE, operator_key=self.operator.key, engine_version=2, account_partitions=account_partitions,
-            max_open_orders=100, open_registration=False, time_ms=1,
+            exchange=EXCHANGE, operator_key=self.operator.key, engine_version=LATEST_ENGINE,
+            account_partitions=account_partitions, max_open_orders=100, open_registration=False, time_ms=1,
         )  # fmt: skip
-        signed = self.operator.sign(Genesis(**(terms | genesis)))  # type: ignore[arg-type]
+        opened = Genesis(**(terms | genesis))  # type: ignore[arg-type]
+        self.engine_version = opened.engine_version
+        signed = self.operator.sign(opened)
         for partition in range(account_partitions):
             self.submit_to("accounts", partition, signed)
         for partition in range(self.order_partitions):
@@ -115,6 +119,9 @@ class Exchange:
         self.cluster.now_ms += ms
         for partition in range(self.order_partitions):
             self.cluster.append("orders", partition, b"", encode(Tick()))
+        if self.engine_version >= FIRST_WITH_MANDATES:
+            for partition in range(self.account_partitions):
+                self.cluster.append("accounts", partition, b"", encode(Tick()))
 
     def open_account(self, **funds: str) -> Signer:
         signer = Signer(next(self._seeds))

@@ -121,11 +121,20 @@ class Tested(Struct, frozen=True):
     free: str
 
 
+class Mandate(Struct, frozen=True):
+    """All open orders are cancelled at log time `due_ms`, unless its owner says otherwise before."""
+
+    command_id: str
+    due_ms: int
+
+
 class OpenOrders(Struct, frozen=True):
-    """Open orders, oldest first, without their trades. `next_after` is where the next page begins."""
+    """Open orders, oldest first, without their trades. `next_after` is where the next page begins; `mandate` is the one
+    that stands."""
 
     orders: list[Order]
     next_after: str | None
+    mandate: Mandate | None = None
 
 
 class Execution(Struct, frozen=True):
@@ -194,6 +203,53 @@ class Book(Struct, frozen=True):
     time_ms: int
     bids: list[tuple[str, str]]
     asks: list[tuple[str, str]]
+
+
+class Depth(Struct, frozen=True):
+    """The book as the stream `depth` has it at this sequence. `checksum` is over the best ten levels."""
+
+    symbol: str
+    sequence: int
+    time_ms: int
+    bids: list[tuple[str, str]]
+    asks: list[tuple[str, str]]
+    checksum: int
+
+
+class Ticker(Struct, frozen=True):
+    """The last 24 hours, from `since_ms` on, and the touch; None where there is nothing."""
+
+    symbol: str
+    time_ms: int
+    last: str | None
+    open: str | None
+    high: str | None
+    low: str | None
+    change: str | None
+    change_percent: str | None
+    volume: str
+    quote_volume: str
+    trades: int
+    best_bid: str | None
+    best_bid_quantity: str | None
+    best_ask: str | None
+    best_ask_quantity: str | None
+    since_ms: int
+
+
+class Tickers(Struct, frozen=True):
+    tickers: list[Ticker]
+
+
+class DemonstrationOffer(Struct, frozen=True):
+    offered: bool
+
+
+class DemonstrationFunds(Struct, frozen=True):
+    """The account; `done` is what was not done before."""
+
+    account: str
+    done: list[Done]
 
 
 class Quote(Struct, frozen=True):

@@ -80,6 +80,19 @@ def book(symbol: str, levels: int | None = None) -> Call[answers.Book]:
     return get(f"/markets/{quote(symbol, safe='')}/book", answers.Book, levels=levels)
 
 
+def depth(symbol: str, limit: int | None = None) -> Call[answers.Depth]:
+    """The book from the state of the streams; `book` is from the gateway's."""
+    return get(f"/markets/{quote(symbol, safe='')}/depth", answers.Depth, limit=limit)
+
+
+def ticker(symbol: str) -> Call[answers.Ticker]:
+    return get(f"/markets/{quote(symbol, safe='')}/ticker", answers.Ticker)
+
+
+def tickers() -> Call[answers.Tickers]:
+    return get("/tickers", answers.Tickers)
+
+
 def price(symbol: str) -> Call[answers.Price]:
     return get(f"/markets/{quote(symbol, safe='')}/price", answers.Price)
 
@@ -122,6 +135,16 @@ def alerts(
     """What the canary found wrong, behind a cursor, before one, or within times; the newest without any of it."""
     query = _range(start, end) | {"after": after, "before": before, "limit": limit}
     return get("/alerts", history.Alerts, symbol=symbol, severity=severity, **query)
+
+
+def proof(symbol: str, sequence: int) -> Call[history.Proof]:
+    """The signed commands that a trade was made of."""
+    return get(f"/markets/{quote(symbol, safe='')}/trades/{sequence}/proof", history.Proof)
+
+
+def demonstration() -> Call[answers.DemonstrationOffer]:
+    """Whether there is play money here: on a local system there is."""
+    return get("/demonstration", answers.DemonstrationOffer)
 
 
 def _range(start: Moment | None, end: Moment | None) -> dict[str, Any]:
@@ -169,6 +192,11 @@ class Account:
 
     # orders
 
+    def play_money(self, symbol: str) -> Call[answers.DemonstrationFunds]:
+        """On a local system: opens the account if it isn't there, and gives it play money of the market's assets."""
+        body = msgspec.json.encode({"root_key": self.signer.key.public, "symbol": symbol})
+        return Call("POST", target("/demonstration"), answers.DemonstrationFunds, body)
+
     def place(self, order: NewOrder, wait: str | None = None, timeout_ms: int | None = None) -> Call[Placed]:
         return self._send("POST", "/orders", self.signer.sign(order), answers.Order, wait, timeout_ms)
 
@@ -191,6 +219,11 @@ class Account:
     def cancel_all(self, symbol: str | None = None, wait: str | None = None) -> Call[answers.CancelledAll]:
         signed = self.signer.sign(self.signer.cancel_all(symbol))
         return self._send("DELETE", "/orders", signed, answers.CancelledAll, wait)
+
+    def cancel_all_after(self, timeout_ms: int, wait: str | None = None) -> Call[Did]:
+        """Cancels all open orders once so much log time has gone by, unless asked again before; 0 ends it."""
+        signed = self.signer.sign(self.signer.cancel_all_after(timeout_ms))
+        return self._send("POST", "/orders/cancel-all-after", signed, answers.Done, wait)
 
     # keys and money
 

@@ -141,3 +141,22 @@ class Alerts(Struct, frozen=True):
 
     alerts: list[Alert]
     more: bool
+
+
+class ProofRecord(Struct, frozen=True):
+    """A record as it stands at its place on the log. `role` says whose it is, `taker` or `maker`."""
+
+    role: str
+    topic: str
+    partition: int
+    offset: int
+    value: str
+
+
+class Proof(Struct, frozen=True):
+    """What a trade was made of. `complete`: no amend of the maker's lies further back than `records` go."""
+
+    symbol: str
+    trade: Trade
+    records: list[ProofRecord]
+    complete: bool

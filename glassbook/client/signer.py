@@ -18,6 +18,7 @@ from glassbook.client.keys import Key
 from schemas.commands import (
     AmendOrder,
     CancelAll,
+    CancelAllAfter,
     CancelOrder,
     Command,
     DelegateKey,
@@ -196,6 +197,10 @@ class Signer:
 
     def cancel_all(self, symbol: str | None = None) -> CancelAll:
         return CancelAll(symbol=symbol, **self._stamp())
+
+    def cancel_all_after(self, timeout_ms: int) -> CancelAllAfter:
+        """0 ends the mandate; else 1,000 to 86,400,000."""
+        return CancelAllAfter(timeout_ms=timeout_ms, **self._stamp())
 
     def revoke_key(self, trade_key: str) -> RevokeKey:
         return RevokeKey(trade_key=trade_key, **self._stamp())

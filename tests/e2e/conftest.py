@@ -4,11 +4,13 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from glassbook.cluster import Cluster
+from glassbook.page_build import CanNotBuild, build
 from simulator.own_system import own_settings
 
 RunCommand = Callable[..., subprocess.CompletedProcess[str]]
@@ -16,7 +18,12 @@ RunCommand = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture(scope="package")
 def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """A running exchange with the default listing. Tests use a market of their own each."""
+    """A running exchange with the default listing. Tests use a market of their own each.
+
+    Its gateway shows the page that is there when it starts.
+    """
+    with suppress(CanNotBuild):
+        build()
     cluster = Cluster(own_settings(tmp_path_factory.mktemp("exchange")))
     cluster.start()
     yield cluster

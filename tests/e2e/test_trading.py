@@ -41,6 +41,9 @@ def test_from_a_new_key_to_a_trade(glassbook: RunCommand) -> None:
     said(glassbook, f"amend {order_id} --quantity 5")
     assert re.search(r"\b1\W+223\.81", said(glassbook, f"book {MARKET}"))
     assert "order_filled" in said(glassbook, "executions")
+    assert "all open orders are cancelled at" in said(glassbook, "cancel --all --after 600")
+    assert "all open orders are cancelled at" in said(glassbook, "orders")
+    assert "nothing is cancelled by itself now" in said(glassbook, "cancel --all --after 0")
     assert "1 orders cancelled" in said(glassbook, f"cancel --all --symbol {MARKET}")
     assert "no open orders" in said(glassbook, "orders")
 

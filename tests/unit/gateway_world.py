@@ -12,10 +12,10 @@ import httpx
 import msgspec
 from msgspec import Raw
 
+from producers.account_stream import Listeners
 from producers.app import build_app
 from producers.books import MarketData
 from producers.executions import Page, RecentEntries
-from producers.follower import Projection
 from producers.gateway import Gateway, GatewayLimits, Place
 from producers.health import Health, Part
 from producers.history import FoundOrder, replay
@@ -36,6 +36,7 @@ from schemas.market import Market, Terms
 from schemas.records import SignedCommand, Submitted
 from schemas.refusal import Refused
 from schemas.signing import BATCH_PREFIX, encode_bytes, merkle_tree
+from stage.followed import Projection
 from stage.snapshots import newest_snapshots
 from tests.exchange import EXCHANGE, Exchange, Signer
 from tests.unit.memory_history import MemoryStore, MemoryStretches
@@ -142,8 +143,12 @@ class GatewayWorld:
             limits=GatewayLimits(rates=rates), now_ms=lambda: self.exchange.cluster.now_ms, now=lambda: self.seconds,
         )  # fmt: skip
         self.app = build_app(self.gateway)
+        self.listeners = Listeners(self.view)
         self.projections: list[tuple[Projection, int]] = [
-            (LedgerProjection(self.view, self.entries, self.waiting, self.health), self.exchange.account_partitions),
+            (
+                LedgerProjection(self.view, self.entries, self.waiting, self.health, self.listeners),
+                self.exchange.account_partitions,
+            ),
             (MarketProjection(self.market, self.trades), self.exchange.order_partitions),
             (CandlesProjection(self.candles), self.exchange.order_partitions),
             (AlertsProjection(self.alerts), self.exchange.order_partitions),

@@ -4,6 +4,7 @@ import msgspec
 
 from schemas.commands import (
     AmendOrder,
+    CancelAllAfter,
     DelegateKey,
     Deposit,
     Genesis,
@@ -191,6 +192,17 @@ def a_withdrawal_too_many(scene: Scene) -> None:
         signed = scene.alice.sign(Withdraw(**fields, asset="USD", amount="1", destination="me"))
         scene.exchange.submit(signed, scene.alice.account)
     scene.exchange.run()
+
+
+@gives(Reason.BAD_TIMEOUT)
+def a_mandate_for_ever(scene: Scene) -> None:
+    scene.exchange.send(scene.alice, CancelAllAfter, timeout_ms=86_400_001)
+
+
+@gives(Reason.UNKNOWN_RECORD)
+def a_mandate_under_rules_that_know_none(scene: Scene) -> None:
+    scene.start(engine_version=2)
+    scene.exchange.send(scene.alice, CancelAllAfter, timeout_ms=5_000)
 
 
 @gives(Reason.UNKNOWN_KEY)

@@ -35,12 +35,31 @@ IMPURE = {
         "webhook.py",
         "webhook_sender.py",
     },
-    "stage": {"kafka_log.py", "kafka_producer.py", "kafka_reader.py", "run.py", "service.py"},
+    "feeds": {
+        "__main__.py",
+        "canary_watch.py",
+        "connection.py",
+        "past.py",
+        "projections.py",
+        "readiness.py",
+        "routes.py",
+        "runtime.py",
+    },
+    "stage": {
+        "follower.py",
+        "kafka_log.py",
+        "kafka_producer.py",
+        "kafka_reader.py",
+        "log_reader.py",
+        "run.py",
+        "service.py",
+    },
 }
 MAY_IMPORT = {"schemas": {"schemas"}, "stage": {"schemas", "stage"}, "ledger": {"schemas", "stage", "ledger"}}
 MAY_IMPORT["matcher"] = {"schemas", "stage", "matcher"}
 MAY_IMPORT["canary"] = {"schemas", "canary"}
 MAY_IMPORT["sinks"] = {"schemas", "sinks"}
+MAY_IMPORT["feeds"] = {"schemas", "stage", "feeds"}
 MAY_IMPORT["candle_agg"] = {"schemas", "stage", "candle_agg"}
 NOT_PURE = {
     "aiokafka", "asyncio", "chdb", "clickhouse_connect", "concurrent", "confluent_kafka", "datetime", "fastapi",
@@ -105,9 +124,18 @@ def test_a_pure_module_has_no_floats_and_no_unordered_iteration(path):
             assert node.func.id not in NOT_PURE_CALLS, where
 
 
+def test_streams_and_orders_meet_in_one_place_only():
+    """`glassbook/web.py` puts the two together on one port; each can be served without the other."""
+    both = {"feeds", "producers"}
+    for folder in sorted(OURS - {"tests", "benchmarks", "simulator"}):
+        found = [path for path in (REPOSITORY / folder).rglob("*.py") if set(imported(path)) & both == both]
+        assert found == ([REPOSITORY / "glassbook" / "web.py"] if folder == "glassbook" else [])
+
+
 def test_the_rules_see_the_files_that_they_are_for():
     names = {f"{path.parent.name}/{path.name}" for path in pure_files()}
     assert {"matcher/engine.py", "matcher/book.py", "ledger/core.py", "ledger/settlement.py"} <= names
     assert {"candle_agg/candles.py", "candle_agg/core.py", "candle_agg/watch.py", "stage/published.py"} <= names
     assert {"canary/core.py", "canary/log.py", "canary/snapshots.py"} <= names
+    assert {"feeds/book.py", "feeds/market.py", "feeds/session.py", "feeds/ticker.py", "stage/followed.py"} <= names
     assert {"ledger/journal.py", "schemas/records.py", "stage/partition.py", "stage/snapshots.py"} <= names

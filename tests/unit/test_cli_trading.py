@@ -81,6 +81,8 @@ def test_a_key_is_made_listed_and_shown(run, tmp_path):
         ("cancel", "say which: an order id, --client-order-id or --all"),
         ("cancel 1-1 --all", "say which"),
         ("cancel 1-1 --symbol A-USD", "--symbol goes with --all"),
+        ("cancel 1-1 --after 5", "--after goes with --all"),
+        ("cancel --all --symbol A-USD --after 5", "--after goes with --all, and is for all markets"),
         ("amend --quantity 1", "say which: an order id or --client-order-id"),
         ("balances", "no answer from the gateway on http://127.0.0.1:1"),
         ("candles A-USD --from yesterday", "'yesterday' is no time such as 2026-01-31 or 2026-01-31T09:30"),
@@ -99,7 +101,15 @@ def test_a_mistake_is_one_line(run, arguments, said):
 
 @pytest.mark.parametrize(
     ("arguments", "code"),
-    [("order", 2), ("order buy", 2), ("keys new --kind rsa", 2), ("candles A-USD --interval 2m", 2), ("fills -n 0", 2)],
+    [
+        ("order", 2),
+        ("order buy", 2),
+        ("keys new --kind rsa", 2),
+        ("candles A-USD --interval 2m", 2),
+        ("fills -n 0", 2),
+        ("cancel --all --after -1", 2),
+        ("cancel --all --after 86401", 2),
+    ],
 )
 def test_wrong_usage(run, arguments, code):
     assert run(*arguments.split()).exit_code == code

@@ -9,6 +9,7 @@ import httpx
 import msgspec
 import pytest
 
+from feeds.openapi import describe as market_data
 from glassbook.client import answers, calls, history, pages
 from glassbook.client.calls import Account, Operator
 from glassbook.client.rest import AsyncClient, Client, Refusal, Unreachable
@@ -60,14 +61,21 @@ def every_call(me: Account) -> list[calls.Call[Any]]:
         calls.markets(),
         calls.book("AMZN-USD", 5),
         calls.price("AMZN-USD"),
+        calls.depth("AMZN-USD", 5),
+        calls.ticker("AMZN-USD"),
+        calls.tickers(),
+        calls.proof("AMZN-USD", 7),
+        calls.demonstration(),
         calls.quote_order("AMZN-USD", "BUY", max_quote="100"),
         me.register(),
+        me.play_money("AMZN-USD"),
         me.place(order, wait="log", timeout_ms=100),
         me.test(order),
         me.batch([order]),
         me.cancel(signer.cancel_order(order_id="1-2")),
         me.amend(signer.amend_order(3, client_order_id="mine")),
         me.cancel_all("AMZN-USD"),
+        me.cancel_all_after(15_000),
         me.register_key(signer.delegate(KEYS["alice-trade"].public, TIME_MS)),
         me.revoke_key(KEYS["alice-trade"].public),
         me.withdraw("USD", "1", "home"),
@@ -89,6 +97,7 @@ def every_call(me: Account) -> list[calls.Call[Any]]:
 
 def test_every_call_is_one_that_the_gateway_has(me):
     routes = {(route.method, route.path) for route in ROUTES}
+    routes |= {("GET", path) for path in market_data()["paths"]}
 
     def matches(call: calls.Call[Any], method: str, path: str) -> bool:
         mine, theirs = call.target.partition("?")[0].split("/"), path.split("/")

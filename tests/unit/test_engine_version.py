@@ -40,6 +40,6 @@ def test_a_genesis_that_is_not_signed_by_its_operator_starts_nothing(core_type):
 def test_a_snapshot_of_another_version_is_not_restored(core_type):
     exchange = Exchange()
     core = exchange.ledger_core(0) if core_type is LedgerCore else exchange.matcher_core(0)
-    dump = encode(core.dump()).replace(b'"engine_version":2', b'"engine_version":99')
+    dump = encode(core.dump()).replace(b'"engine_version":3', b'"engine_version":99')
     with pytest.raises(UnsupportedEngine):
         core_type(0).restore(dump)

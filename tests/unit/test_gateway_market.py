@@ -4,12 +4,12 @@ import msgspec
 import pytest
 
 from producers.books import Book, Prices, quote_market_order
-from producers.view import Gap
 from schemas.commands import Side
 from schemas.market import Terms
 from schemas.reasons import Reason
 from schemas.records import Depth, Source, Trade
 from schemas.refusal import Refused
+from stage.followed import Gap
 from tests.exchange import market
 from tests.unit.gateway_world import GatewayWorld
 

@@ -17,6 +17,7 @@ from schemas.codec import encode
 from schemas.commands import (
     AmendOrder,
     CancelAll,
+    CancelAllAfter,
     CancelOrder,
     Command,
     DelegateKey,
@@ -186,6 +187,10 @@ def command(target: str, make: Callable[[Scene], Command], method: str = "POST",
     return sent
 
 
+def mandate(timeout_ms: int) -> Make:
+    return command(f"{ORDERS}/cancel-all-after", lambda scene: CancelAllAfter(timeout_ms=timeout_ms, **scene.window()))
+
+
 def late(scene: Scene) -> Sent:
     signed = scene.me.sign(scene.order())
     scene.exchange.cluster.now_ms += 6000
@@ -348,6 +353,8 @@ GATEWAY_AND_LOG = [
     Row(Reason.OUTSIDE_PRICE_BAND, "outside the band", price('"100000.01"')),
     Row(Reason.NOTIONAL_OVERFLOW, "too much", order(symbol="FINE-BIG", price="1000000", quantity="9")),
     Row(Reason.ALREADY_EXPIRED, "valid until the past", order(time_in_force=TimeInForce.GTD, valid_until_ms=1)),
+    Row(Reason.BAD_TIMEOUT, "a mandate of less than a second", mandate(999)),
+    Row(Reason.BAD_TIMEOUT, "a mandate of more than a day", mandate(86_400_001)),
 ]  # fmt: skip
 LOG_ONLY = [
     Row(Reason.DELEGATION_EXPIRED, "an expired trade key", with_trade_key(expired)),
@@ -598,6 +605,8 @@ def test_a_full_disk_refuses_orders_and_lets_cancels_through():
     assert (answer.status_code, answer.json()["code"]) == (503, "STORAGE_FULL")
     cancelled = CancelOrder(order_id=order_id, **scene.window())
     assert scene.world.submit(scene.me, "DELETE", f"{ORDERS}/{order_id}", cancelled).status_code == 200
+    after_a_time = CancelAllAfter(timeout_ms=1_000, **scene.window())
+    assert scene.world.submit(scene.me, "POST", f"{ORDERS}/cancel-all-after", after_a_time).status_code == 200
     scene.world.health.disk_full = None
     assert scene.world.submit(scene.me, "POST", ORDERS, scene.order()).status_code == 200
 

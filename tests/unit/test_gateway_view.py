@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from producers.executions import Entry, RecentEntries
-from producers.health import Freshness, Health, Part
-from producers.view import Bounds, Gap, View
+from producers.health import Health, Part
+from producers.view import Bounds, View
 from producers.waiting import Waiting
 from schemas.codec import encode, ledger_decoder
 from schemas.commands import CancelOrder
@@ -15,6 +15,7 @@ from schemas.journal import CommandRefused
 from schemas.reasons import Reason
 from schemas.records import Funded, Source
 from schemas.refusal import Refused
+from stage.followed import Freshness, Gap
 from tests.exchange import Exchange
 from tests.unit.gateway_world import GatewayWorld, run
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from glassbook import broker, kafka_config, kafka_dist, logs_tail, supervision
+from glassbook.cluster import Cluster
 from glassbook.data_folder import LONGEST_SOCKET_PATH, DataFolder
 from glassbook.errors import GlassbookError
 from glassbook.kafka_dist import Jar
@@ -54,6 +55,33 @@ def test_three_brokers_vote_copy_and_need_two(tmp_path: Path) -> None:
     assert [one[name] for name in copies] == ["1", "1", "1"]
     assert [three[name] for name in copies] == ["3", "3", "2"]
     assert three["listeners"] == "PLAINTEXT://127.0.0.1:20020,CONTROLLER://127.0.0.1:20021"
+
+
+@pytest.mark.parametrize(
+    ("changes", "there"),
+    [
+        (dict(), True),
+        (dict(quiet=True), False),
+        (dict(demonstration_accounts=False), False),
+        (dict(gateway_host="0.0.0.0"), False),
+    ],
+)
+def test_makers_trade_on_a_demonstration_that_is_not_to_be_quiet(
+    changes: dict[str, object], there: bool, tmp_path: Path
+) -> None:
+    settings = Settings.model_validate({"data_dir": tmp_path} | changes)
+    titles = [title for title, _ in Cluster(settings).steps()]
+    assert ("market makers and takers" in titles) == there
+    assert Cluster(settings, stages=()).makers is None, "without a gateway there is no door for them"
+
+
+def test_makers_stop_before_the_gateway_that_takes_their_cancels(tmp_path: Path) -> None:
+    cluster = Cluster(Settings(data_dir=tmp_path))
+    DataFolder(tmp_path).make_folders()
+    cluster._instance = DataFolder(tmp_path).create_instance(brokers=1)
+    groups = {group.name: group for group in cluster._program_groups()}
+    assert groups["makers"].priority == max(group.priority for group in groups.values())
+    assert [program.autostart for program in groups["makers"].programs] == [False]
 
 
 def test_a_socket_path_always_fits(tmp_path: Path) -> None:

@@ -1,21 +1,20 @@
 """Follows topics into a view: restore it from snapshots, read on from there, start over when something is missing.
 
-One follower serves the ledger's journal, another the market data. An error of the log is never passed over: the
-follower reconnects and goes on where it was; a gap or a position that the log no longer has makes it restore anew.
-`positions` says how far it is, and `health.py` holds that against the log's ends.
+A gateway has several, each on a connection of its own. An error of the log is never passed over: the follower
+reconnects and goes on where it was; a gap or a position that the log no longer has makes it restore anew. `positions`
+says how far it is, and `Freshness` holds that against the log's ends.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Sequence
+from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
-from producers.health import Freshness, Place
-from producers.log_reader import known_partitions, open_consumer, partitions_of, read_snapshots
-from producers.view import Gap
+from stage.followed import Freshness, Gap, Place, Projection
+from stage.log_reader import known_partitions, open_consumer, partitions_of, read_snapshots
 from stage.snapshots import Snapshot
 
 logger = structlog.get_logger()
@@ -24,40 +23,33 @@ MAX_RECORDS = 500
 LOOK_AGAIN_MS = 1000
 
 
-class Projection(Protocol):
-    """What a follower feeds."""
-
-    stage: str | None  # whose snapshots it is restored from; without any, from what the topics hold of `since_ms`
-    topics: Sequence[str]
-    since_ms: Mapping[str, int]  # topic -> at least so much of the past is read
-
-    def reset(self) -> None: ...
-    def restore(self, partition: int, snapshot: Snapshot | None) -> dict[Place, int]:
-        """Takes a partition's snapshot; returns where to read on, where that isn't the beginning."""
-        ...
-
-    def apply(self, topic: str, partition: int, offset: int, value: bytes) -> None: ...
-    def restored(self, positions: Mapping[Place, int], now_ms: int) -> None:
-        """All partitions have been restored. `positions` are where they are read on from; `now_ms` is the host's time
-        that `since_ms` was counted back from."""
-        ...
-
-
 class PartitionsAdded(Exception):
     """A topic has more partitions than are being read."""
 
 
 class Follower:
     def __init__(
-        self, bootstrap_servers: str, projection: Projection, freshness: Freshness, now_ms: Any, **fetch: Any
+        self,
+        bootstrap_servers: str,
+        projection: Projection,
+        freshness: Freshness,
+        now_ms: Any,
+        only: int | None = None,
+        **fetch: Any,
     ) -> None:
+        """`only` is the one partition that is followed, where one tells all that is wanted."""
         self._bootstrap_servers = bootstrap_servers
         self._projection = projection
         self._freshness = freshness
         self._now_ms = now_ms
+        self._only = only
         self._fetch = fetch
         self._restored = False
         self.positions: dict[Place, int] = {}
+
+    @property
+    def topics(self) -> Sequence[str]:
+        return self._projection.topics
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -77,7 +69,8 @@ class Follower:
             await asyncio.sleep(RETRY_S)
 
     async def _follow(self, consumer: AIOKafkaConsumer) -> None:
-        places = await partitions_of(consumer, self._projection.topics)
+        await partitions_of(consumer, self._projection.topics)
+        places = self.places(consumer)
         if not self._restored:
             await self._restore(consumer, places)
         consumer.assign(places)
@@ -91,11 +84,16 @@ class Follower:
                         self._projection.apply(place.topic, place.partition, record.offset, record.value)
                     self.positions[place] = record.offset + 1
             if not batches:
-                if len(known_partitions(consumer, self._projection.topics)) != len(places):
+                if len(self.places(consumer)) != len(places):
                     raise PartitionsAdded
             else:
                 # Data that is there already is taken without a pause; requests must have their turn in between.
                 await asyncio.sleep(0)
+
+    def places(self, consumer: AIOKafkaConsumer) -> list[TopicPartition]:
+        """What is followed, as of this consumer's newest metadata."""
+        known = known_partitions(consumer, self._projection.topics)
+        return [place for place in known if self._only in (None, place.partition)]
 
     async def _restore(self, consumer: AIOKafkaConsumer, places: Sequence[TopicPartition]) -> None:
         projection = self._projection
