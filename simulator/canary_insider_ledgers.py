@@ -1,5 +1,6 @@
 """Corrupt ledgers: orders without funds, replays, dropped orders, fees and money elsewhere."""
 
+from collections.abc import Callable
 from typing import Any
 
 from msgspec.structs import replace
@@ -66,13 +67,33 @@ class TakesReplays(CorruptLedger):
 
 
 class DropsOrders(CorruptLedger):
-    """Says that an order went on, and doesn't send it."""
+    """Says that an order went on, and doesn't send it. It has failed while nothing follows on that edge: a ledger that
+    is merely slow looks the same."""
+
+    _edge: int | None = None  # the partition of `orders` for which it was
 
     def apply(self, step: Step, value: bytes | None) -> None:
-        super().apply(OtherStep(step, self._rewrite), value)
+        super().apply(_WithoutOrders(step, self._sends), value)
 
-    def _rewrite(self, topic: str, fields: dict[str, Any]) -> dict[str, Any] | None:
-        return None if topic == ORDERS and self.insider.strikes() else fields
+    def _sends(self, partition: int) -> bool:
+        if self.insider.strikes():
+            self._edge, self.insider.failed = partition, True
+            return False
+        if partition == self._edge:
+            self.insider.failed = False
+        return True
+
+
+class _WithoutOrders(OtherStep):
+    """`sends` says whether what is for this partition of `orders` goes there."""
+
+    def __init__(self, step: Any, sends: Callable[[int], bool]) -> None:
+        super().__init__(step, lambda topic, fields: fields)
+        self._sends = sends
+
+    def emit(self, topic: str, partition: int, key: bytes, record: Callable[..., Any], /, **fields: Any) -> None:
+        if topic != ORDERS or self._sends(partition):
+            super().emit(topic, partition, key, record, **fields)
 
 
 class MovesFees(CorruptLedger):
@@ -104,10 +125,24 @@ class UnbalancesPostings(CorruptLedger):
 
 
 class MakesMoney(CorruptLedger):
-    """Gives an account what nobody paid; its next entry shows the new balance as if it had been there."""
+    """Gives an account what nobody paid; its next entry shows the new balance as if it had been there. It has failed
+    while no entry shows it."""
+
+    _made: tuple[str, str] | None = None  # account and asset
+
+    def apply(self, step: Step, value: bytes | None) -> None:
+        super().apply(OtherStep(step, self._seen), value)
 
     def _take_account_command(self, step: Step, record: Any, opened: Opened, command: Any, *rest: Any) -> None:
         account = self.accounts.get(command.account)
         if account is not None and account.balances and self.insider.strikes():
-            next(iter(account.balances.values())).free += 10_000
+            asset, balance = next(iter(account.balances.items()))
+            balance.free += 10_000
+            self._made, self.insider.failed = (account.account, asset), True
         super()._take_account_command(step, record, opened, command, *rest)
+
+    def _seen(self, topic: str, fields: dict[str, Any]) -> dict[str, Any]:
+        shown = {(fields.get("account"), balance.asset) for balance in fields.get("balances", ())}
+        if topic == LEDGER and self._made in shown:
+            self.insider.failed = False
+        return fields
