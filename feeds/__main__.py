@@ -9,12 +9,10 @@ from starlette.applications import Starlette
 
 from feeds.connection import Connection
 from feeds.limits import Limits
-from feeds.past import Client
 from feeds.ports import Accounts, Methods
 from feeds.runtime import Feeds, Place
-from glassbook.clickhouse import access
+from glassbook.clickhouse import connector
 from glassbook.clickhouse_keys import GATEWAY
-from glassbook.errors import GlassbookError
 from glassbook.settings import Settings
 from glassbook.web_server import keep_garbage_away, serve
 
@@ -22,12 +20,6 @@ CANARY_GROUP = "canary"
 
 
 def market_feeds(settings: Settings, methods: Methods | None = None, accounts: Accounts | None = None) -> Feeds:
-    async def clickhouse() -> Client:
-        try:
-            return await access(settings, GATEWAY).async_client()
-        except GlassbookError as error:
-            raise OSError(str(error)) from error  # as if it were away: the streams live without it
-
     limits = Limits(
         connections=settings.feed_connections,
         connections_of_address=settings.feed_connections_per_address,
@@ -36,7 +28,8 @@ def market_feeds(settings: Settings, methods: Methods | None = None, accounts: A
         messages_per_s=settings.feed_messages_per_s,
         frame_ms=settings.feed_frame_ms,
     )
-    return Feeds(Place(settings.bootstrap_servers, clickhouse, CANARY_GROUP), limits, methods, accounts)
+    place = Place(settings.bootstrap_servers, connector(settings, GATEWAY), CANARY_GROUP)
+    return Feeds(place, limits, methods, accounts)
 
 
 def application() -> Starlette:

@@ -11,20 +11,11 @@ from feeds.book import Book
 from feeds.channels import Channel
 from feeds.conflation import Changes
 from feeds.limits import TRADES_KEPT
-from feeds.messages import (
-    CandleMessage,
-    DepthSnapshot,
-    DepthUpdate,
-    TickerMessage,
-    TradeMessage,
-    bust_message,
-    candle_message,
-    encode,
-    trade_message,
-)
+from feeds.messages import DepthSnapshot, DepthUpdate, TickerMessage, bust_message, encode
 from feeds.stream import Kind, Stream
 from feeds.ticker import Ticker
 from schemas.candles import Candle, Interval
+from schemas.documents import CandleAnswer, TradeAnswer, candle_answer, trade_answer
 from schemas.market import Terms
 from schemas.matcher_state import BookState
 from schemas.records import Depth, Trade, TradeBusted
@@ -39,7 +30,7 @@ class CandleStream:
     def __init__(self, symbol: str, interval: Interval) -> None:
         self.frames = Channel(Stream(Kind.CANDLES, symbol, interval))
         self.each = Channel(Stream(Kind.CANDLES, symbol, interval, True))
-        self.newest: CandleMessage | None = None
+        self.newest: CandleAnswer | None = None
         self.closed_ms = -1  # when the newest closed one opened
         self.waits = False  # the newest is one that is forming, and not yet told
 
@@ -52,7 +43,7 @@ class CandleStream:
             place = (newest.open_time_ms, newest.last_sequence)
             if (candle.open_time_ms, candle.last_sequence) <= place:
                 return
-        self.newest = candle_message(candle)
+        self.newest = candle_answer(candle)
         if candle.closed:
             self.closed_ms = candle.open_time_ms
         self.waits = not candle.closed and bool(self.frames)
@@ -74,7 +65,7 @@ class Market:
         self.symbol = symbol
         self.book = Book()
         self.ticker = Ticker(covered_ms)
-        self.trades: deque[TradeMessage] = deque(maxlen=TRADES_KEPT)
+        self.trades: deque[TradeAnswer] = deque(maxlen=TRADES_KEPT)
         self.trade_sequence = 0  # of the newest that was read; 0 before the first
         self.time_ms = 0
         self.trades_channel = Channel(Stream(Kind.TRADES, symbol))
@@ -114,7 +105,7 @@ class Market:
         if self.trade_sequence and trade.sequence != self.trade_sequence + 1:
             raise Gap(f"trades of {self.symbol} jump from sequence {self.trade_sequence} to {trade.sequence}")
         self.trade_sequence, self.time_ms = trade.sequence, trade.time_ms
-        message = trade_message(trade)
+        message = trade_answer(trade)
         self.trades.append(message)
         self.ticker.add(trade)
         if self.trades_channel:

@@ -4,26 +4,26 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
-import structlog
 from msgspec import Struct
 
 from feeds.channels import Channel
 from feeds.limits import ALERTS_KEPT
 from feeds.markets import Markets
-from feeds.messages import alert_message, encode
+from feeds.messages import encode
 from feeds.stream import ALERTS as ALERTS_STREAM
 from schemas.alerts import Alert
 from schemas.codec import candles_decoder, trades_decoder
+from schemas.documents import alert_answer
 from schemas.journal import MarketListed
 from schemas.market import Market as Terms
 from schemas.matcher_state import MatcherState
 from schemas.records import Depth, Trade, TradeBusted
 from schemas.topics import ALERTS, CANDLES, DEPTH, LEDGER, TRADES
 from stage.followed import Place
-from stage.partition import PartitionState, decode_state
+from stage.partition import decode_state
+from stage.public_records import edge_counter, readable
 from stage.snapshots import Snapshot
 
-logger = structlog.get_logger()
 RECENT_MS = 5 * 60 * 1000  # closed candles of so long ago stand in ClickHouse: there the ticker's past begins
 _depth_decoder = msgspec.json.Decoder(Depth)
 _alert_decoder = msgspec.json.Decoder(Alert)
@@ -59,19 +59,17 @@ class ListingsProjection:
         state = decode_state(snapshot.state)
         for listed in msgspec.json.decode(state.core, type=_Listings).markets:
             self._markets.on(listed.market.partition, listed.market.symbol)
-        return {(LEDGER, partition): _counter(state, LEDGER)}
+        return {(LEDGER, partition): edge_counter(state, LEDGER)}
 
     def restored(self, positions: Mapping[Place, int], now_ms: int) -> None: ...
 
     def apply(self, topic: str, partition: int, offset: int, value: bytes) -> None:
         if b'"market_listed"' not in value[:40]:
             return
-        try:
-            market = _listed_decoder.decode(value).market
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            _say_unreadable(topic, partition, error)
+        listed = readable(_listed_decoder.decode, topic, partition, value)
+        if listed is None:
             return
-        self._markets.on(market.partition, market.symbol)
+        self._markets.on(listed.market.partition, listed.market.symbol)
 
 
 class MarketProjection:
@@ -96,7 +94,7 @@ class MarketProjection:
         state = decode_state(snapshot.state)
         for book in msgspec.json.decode(state.core, type=MatcherState).books:
             self._markets.on(partition, book.market.symbol).restore(book, state.time_ms)
-        return {(topic, partition): _counter(state, topic) for topic in self.topics}
+        return {(topic, partition): edge_counter(state, topic) for topic in self.topics}
 
     def restored(self, positions: Mapping[Place, int], now_ms: int) -> None:
         self._markets.covered_ms = now_ms - RECENT_MS
@@ -104,10 +102,9 @@ class MarketProjection:
             market.ticker.covered(self._markets.covered_ms)
 
     def apply(self, topic: str, partition: int, offset: int, value: bytes) -> None:
-        try:
-            record = _depth_decoder.decode(value) if topic == DEPTH else self._decode_trade(value)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            _say_unreadable(topic, partition, error)
+        decode = _depth_decoder.decode if topic == DEPTH else self._decode_trade
+        record = readable(decode, topic, partition, value)
+        if record is None:
             return
         match record:
             case Depth():
@@ -139,10 +136,8 @@ class CandlesProjection:
     def restored(self, positions: Mapping[Place, int], now_ms: int) -> None: ...
 
     def apply(self, topic: str, partition: int, offset: int, value: bytes) -> None:
-        try:
-            candle = self._decode(value)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            _say_unreadable(topic, partition, error)
+        candle = readable(self._decode, topic, partition, value)
+        if candle is None:
             return
         self._markets.get(candle.symbol).take_candle(candle)
 
@@ -166,25 +161,12 @@ class AlertsProjection:
     def restored(self, positions: Mapping[Place, int], now_ms: int) -> None: ...
 
     def apply(self, topic: str, partition: int, offset: int, value: bytes) -> None:
-        try:
-            alert = _alert_decoder.decode(value)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            _say_unreadable(topic, partition, error)
+        alert = readable(_alert_decoder.decode, topic, partition, value)
+        if alert is None:
             return
         if alert.alert_id in self._told:
             return
         self._told[alert.alert_id] = None
         if len(self._told) > ALERTS_KEPT:
             self._told.popitem(last=False)
-        self.channel.publish(encode(alert_message(alert)))
-
-
-def _say_unreadable(topic: str, partition: int, error: Exception) -> None:
-    """Not the stage's, which writes nothing unreadable. Were it the stage's after all, the next sequence would be a
-    gap, and everything be restored."""
-    logger.error("an unreadable record is passed over", topic=topic, partition=partition, why=str(error)[:200])
-
-
-def _counter(state: PartitionState, topic: str) -> int:
-    """The last edge sequence that the snapshot's stage had written to its public partition."""
-    return state.counters.get(f"{topic}:{state.partition}", 0)
+        self.channel.publish(encode(alert_answer(alert)))

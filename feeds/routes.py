@@ -10,8 +10,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from feeds.desk import Desk
-from feeds.messages import TickerMessage, TradeMessage, encode
+from feeds.messages import TickerMessage, encode
 from feeds.stream import Kind
+from schemas.documents import TradeAnswer
 from schemas.reasons import TEXTS, Reason
 from schemas.refusal import Refused
 
@@ -36,7 +37,7 @@ class RecentTradesAnswer(Struct, frozen=True):
     """The newest trades that this process has at hand, oldest first."""
 
     symbol: str
-    trades: list[TradeMessage]
+    trades: list[TradeAnswer]
 
 
 class AliveAnswer(Struct, frozen=True):

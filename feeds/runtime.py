@@ -22,7 +22,7 @@ from feeds.ports import Accounts, Methods
 from feeds.projections import AlertsProjection, CandlesProjection, ListingsProjection, MarketProjection
 from feeds.readiness import Part, Readiness
 from feeds.routes import market_routes, own_routes
-from stage.follower import Follower
+from stage.follower import Follower, host_time_ms
 
 logger = structlog.get_logger()
 LOOK_S = 1.0
@@ -34,10 +34,6 @@ class Place(Struct, frozen=True):
     bootstrap_servers: str
     clickhouse: Connect
     canary_group: str
-
-
-def host_time_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 class Feeds:

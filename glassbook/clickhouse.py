@@ -6,7 +6,7 @@ in the URL: user and password, or a client certificate.
 """
 
 import ssl
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -111,6 +111,21 @@ class Access:
         if self.token is not None:
             arguments["token_provider"] = self.token
         return arguments | self.options
+
+
+def connector(place: Place, program: str) -> Callable[[], Awaitable["AsyncClient"]]:
+    """What opens a client for a program that lives without ClickHouse: whatever is wrong, it is as if it were away.
+
+    Raises OSError when called and ClickHouse cannot be used.
+    """
+
+    async def connect() -> "AsyncClient":
+        try:
+            return await access(place, program).async_client()
+        except GlassbookError as error:
+            raise OSError(str(error)) from error
+
+    return connect
 
 
 def access(place: Place, program: str = ANALYST) -> Access:

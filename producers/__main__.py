@@ -4,28 +4,25 @@ import sys
 
 from fastapi import FastAPI
 
-from glassbook.clickhouse import access
+from glassbook.clickhouse import connector
 from glassbook.clickhouse_keys import GATEWAY
 from glassbook.client.keys import Key
 from glassbook.errors import GlassbookError
 from glassbook.operator import OperatorFolder
 from glassbook.settings import Settings
 from glassbook.web_server import keep_garbage_away, serve
-from producers.clickhouse_queries import Client
 from producers.gateway import GatewayLimits
 from producers.limits import Rates
 from producers.runtime import Place, Runtime
 
 
 def order_gateway(settings: Settings) -> Runtime:
-    async def clickhouse() -> Client:
-        try:
-            return await access(settings, GATEWAY).async_client()
-        except GlassbookError as error:
-            raise OSError(str(error)) from error  # as if it were away: the gateway lives without it
-
     place = Place(
-        settings.bootstrap_servers, settings.data_dir, settings.disk_reserve_mb, clickhouse, demonstration_key(settings)
+        settings.bootstrap_servers,
+        settings.data_dir,
+        settings.disk_reserve_mb,
+        connector(settings, GATEWAY),
+        demonstration_key(settings),
     )
     return Runtime(place, GatewayLimits(rates=Rates(settings.rate_per_account, settings.rate_per_address)))
 

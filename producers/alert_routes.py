@@ -9,9 +9,10 @@ from starlette.requests import Request
 from producers.gateway import Gateway
 from producers.health import Part
 from producers.history_store import StoreUnavailable, Table
-from producers.recent_alerts import AlertAsk, AlertKey, key_of
+from producers.recent_alerts import AlertAsk, AlertKey
 from producers.web import Answer, query, time_range, whole_number
-from schemas.alerts import Alert, Evidence, Severity
+from schemas.alerts import Alert, Severity
+from schemas.documents import AlertAnswer, alert_answer
 from schemas.reasons import Reason
 from schemas.refusal import Refused
 
@@ -19,21 +20,6 @@ DEFAULT_ALERTS = 200
 MAX_ALERTS = 1000
 CURSOR = re.compile(r"([0-9]{1,15})-([A-Za-z0-9._-]{1,100})", re.ASCII)
 SYMBOL = re.compile(r"[A-Z0-9.-]{1,32}", re.ASCII)
-
-
-class AlertAnswer(Struct, frozen=True, kw_only=True):
-    """One divergence. `time_ms` is the log time of the first bad record; `evidence` begins with that record, and is as
-    small as will prove it. `cursor` is what `after` and `before` take."""
-
-    cursor: str
-    alert_id: str
-    kind: str
-    severity: Severity
-    symbol: str
-    time_ms: int
-    expected: str
-    found: str
-    evidence: list[Evidence]
 
 
 class AlertsAnswer(Struct, frozen=True):
@@ -60,7 +46,7 @@ async def alerts(gateway: Gateway, request: Request) -> Answer:
     )
     found = await _read(gateway, ask)
     page = found[:limit] if ask.ascending else found[-limit:]
-    return Answer(200, AlertsAnswer([_answer(alert) for alert in page], len(found) > limit))
+    return Answer(200, AlertsAnswer([alert_answer(alert) for alert in page], len(found) > limit))
 
 
 async def _read(gateway: Gateway, ask: AlertAsk) -> list[Alert]:
@@ -83,14 +69,6 @@ async def _read(gateway: Gateway, ask: AlertAsk) -> list[Alert]:
     if ask.ascending and len(stored) > ask.limit:
         return stored  # there may be some between these and memory
     return stored + at_hand
-
-
-def _answer(alert: Alert) -> AlertAnswer:
-    return AlertAnswer(
-        cursor=key_of(alert).text, alert_id=alert.alert_id, kind=alert.kind, severity=alert.severity,
-        symbol=alert.symbol, time_ms=alert.time_ms, expected=alert.expected, found=alert.found,
-        evidence=alert.evidence,
-    )  # fmt: skip
 
 
 def _cursor(text: str | None, name: str) -> AlertKey | None:

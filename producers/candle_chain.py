@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
-from producers.history_answers import CandleAnswer
 from schemas.candles import Interval
+from schemas.documents import CandleAnswer
 
 
 class CandleAsk(Struct, frozen=True, kw_only=True):

@@ -10,11 +10,12 @@ from msgspec import structs
 
 from producers.candle_chain import CandleAsk, CandlePage, Missing, Proof, Unproven, fill, merge, page
 from producers.gateway import Gateway
-from producers.history_answers import CandleAnswer, CandlesAnswer, TradeAnswer
+from producers.history_answers import CandlesAnswer
 from producers.history_store import StoreUnavailable, Table
 from producers.recent_market import KeptCandle
 from producers.stretches import decoded
 from schemas.candles import Interval
+from schemas.documents import CandleAnswer, TradeAnswer
 from schemas.reasons import Reason
 from schemas.refusal import Refused
 from schemas.topics import CANDLES

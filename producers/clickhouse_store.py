@@ -7,7 +7,7 @@ from msgspec import Struct
 from producers import clickhouse_sql as sql
 from producers.candle_chain import CandleAsk
 from producers.clickhouse_queries import Queries
-from producers.history_answers import AccountTrade, CandleAnswer, TradeAnswer
+from producers.history_answers import AccountTrade
 from producers.history_store import (
     MAX_ORDER_EVENTS,
     MAX_SEQUENCE,
@@ -23,6 +23,7 @@ from producers.order_event_rows import OrderEventRow, journal_event
 from producers.recent_alerts import AlertAsk, AlertKey
 from schemas.alerts import Alert
 from schemas.candles import Interval
+from schemas.documents import CandleAnswer, TradeAnswer
 from schemas.journal import AccountEvent
 
 

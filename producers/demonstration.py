@@ -6,7 +6,6 @@ transfer id says so on the log.
 """
 
 import ipaddress
-from typing import Any
 
 import msgspec
 from msgspec import Raw, Struct
@@ -15,7 +14,7 @@ from starlette.requests import Request
 from producers.answers import CommandAnswer
 from producers.command_routes import make_wait
 from producers.gateway import Gateway, OperatorKey
-from producers.intake import take_command, take_json
+from producers.intake import take_command, take_struct
 from producers.problems import Problem
 from producers.public_routes import market_of
 from producers.submit import submit
@@ -63,7 +62,7 @@ async def give_funds(gateway: Gateway, request: Request) -> Answer:
     query(request)
     if gateway.operator is None or not _is_near(request):
         raise Refused(Reason.NO_DEMONSTRATION)
-    wanted = _funds_request(await read_body(request))
+    wanted = take_struct(await read_body(request), FundsRequest)
     _, listed = market_of(gateway, wanted.symbol)
     account, exchange, now_ms = account_of(wanted.root_key), gateway.facts.exchange, gateway.now_ms()
     gateway.limiter.count_account(account)
@@ -105,13 +104,3 @@ def _is_near(request: Request) -> bool:
         return request.client is not None and ipaddress.ip_address(request.client.host).is_loopback
     except ValueError:
         return False
-
-
-def _funds_request(body: bytes) -> FundsRequest:
-    fields: dict[str, Any] = take_json(body)
-    try:
-        return msgspec.convert(fields, FundsRequest)
-    except msgspec.ValidationError as error:
-        message = str(error)
-        reason = Reason.UNKNOWN_FIELD if "unknown field" in message else Reason.MISSING_FIELD
-        raise Refused(reason if "field" in message else Reason.WRONG_TYPE, message) from None

@@ -11,7 +11,7 @@ from msgspec import Raw, Struct
 from nacl.signing import SigningKey
 
 from producers import answers, history_answers
-from producers.alert_routes import AlertAnswer, AlertsAnswer
+from producers.alert_routes import AlertsAnswer
 from producers.books import Quote
 from producers.csv_answers import csv_bytes, csv_of
 from producers.demonstration import FundedAnswer, FundsRequest, OfferAnswer
@@ -40,6 +40,7 @@ from schemas.commands import (
     Withdraw,
     encode_command,
 )
+from schemas.documents import AlertAnswer, CandleAnswer, TradeAnswer
 from schemas.halts import Halt
 from schemas.journal import (
     AccountRegistered,
@@ -226,12 +227,12 @@ def _markets() -> dict[str, Example]:
 
 
 def _history() -> dict[str, Example]:
-    candle = history_answers.CandleAnswer(
+    candle = CandleAnswer(
         open_time_ms=TIME_MS, closed=True, open="223.81", high="223.95", low="223.8", close="223.9", volume="140",
         quote_volume="31345.4", trades=3, taker_buy_volume="100", taker_buy_quote_volume="22390", first_sequence=15,
         last_sequence=17,
     )  # fmt: skip
-    trade = history_answers.TradeAnswer(
+    trade = TradeAnswer(
         sequence=17, trade_id="0-88-0", time_ms=TIME_MS, price="223.81", quantity="40", quote_quantity="8952.4",
         aggressor_side=Side.BUY, taker_order_id="2-1041", taker_account=ACCOUNT, taker_fee="8.9524",
         maker_order_id="3-977", maker_account=account_of(key_text(TRADER)), maker_fee="4.4762", fee_asset="USD",

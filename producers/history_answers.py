@@ -8,26 +8,8 @@ from msgspec import Struct
 
 from schemas.candles import Interval
 from schemas.commands import Side
+from schemas.documents import CandleAnswer, TradeAnswer
 from schemas.records import Role
-
-
-class CandleAnswer(Struct, frozen=True, gc=False, kw_only=True):
-    """One bucket. Its trades are those from `first_sequence` to `last_sequence`, so that each candle's first is next to
-    the last of the one before. A bucket that was filled in has no trades, and a last that lies before its first."""
-
-    open_time_ms: int
-    closed: bool
-    open: str
-    high: str
-    low: str
-    close: str
-    volume: str
-    quote_volume: str
-    trades: int
-    taker_buy_volume: str
-    taker_buy_quote_volume: str
-    first_sequence: int
-    last_sequence: int
 
 
 class CandlesAnswer(Struct, frozen=True):
@@ -41,25 +23,6 @@ class CandlesAnswer(Struct, frozen=True):
     more: bool
     expired: bool
     trade_sequence: int
-
-
-class TradeAnswer(Struct, frozen=True, gc=False, kw_only=True):
-    """A trade as it stands on `trades`. `time_ms` is the log time of the order that caused it."""
-
-    sequence: int
-    trade_id: str
-    time_ms: int
-    price: str
-    quantity: str
-    quote_quantity: str
-    aggressor_side: Side
-    taker_order_id: str
-    taker_account: str
-    taker_fee: str
-    maker_order_id: str
-    maker_account: str
-    maker_fee: str
-    fee_asset: str
 
 
 class TradesAnswer(Struct, frozen=True):

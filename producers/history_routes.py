@@ -12,13 +12,14 @@ from producers.candle_pages import candles as read_candles
 from producers.csv_answers import csv_of
 from producers.gateway import Gateway
 from producers.health import Part
-from producers.history_answers import AccountTrade, CandleAnswer, StatementLine, TradeAnswer
+from producers.history_answers import AccountTrade, StatementLine
 from producers.history_store import Cursor, JournalAsk
 from producers.public_routes import market_of
 from producers.trade_pages import TradeAsk
 from producers.trade_pages import trades as read_trades
 from producers.web import Answer, query, time_range, wants_csv, whole_number
 from schemas.candles import Interval
+from schemas.documents import CandleAnswer, TradeAnswer
 from schemas.reasons import Reason
 from schemas.refusal import Refused
 

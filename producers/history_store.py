@@ -10,10 +10,11 @@ from typing import NamedTuple, Protocol
 from msgspec import Struct
 
 from producers.candle_chain import CandleAsk
-from producers.history_answers import AccountTrade, CandleAnswer, TradeAnswer
+from producers.history_answers import AccountTrade
 from producers.recent_alerts import AlertAsk
 from schemas.alerts import Alert
 from schemas.candles import Interval
+from schemas.documents import CandleAnswer, TradeAnswer
 from schemas.journal import AccountEvent
 
 MAX_SEQUENCE = 2**63 - 1

@@ -7,7 +7,7 @@ as in the command.
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Raw, Struct
@@ -27,6 +27,7 @@ from schemas.refusal import Refused
 from schemas.signing import MAX_BATCH, account_of, encode_bytes, merkle_tree
 
 MAX_BODY_BYTES = 64 * 1024
+StructT = TypeVar("StructT", bound=Struct)
 
 
 class Batch(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -90,6 +91,20 @@ def take_json(body: bytes) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise Refused(Reason.NOT_JSON, "the body is no JSON object")
     return value
+
+
+def take_struct(body: bytes, kind: type[StructT]) -> StructT:
+    """An unsigned body as one of these, read strictly."""
+    fields = take_json(body)
+    try:
+        return msgspec.convert(fields, kind)
+    except msgspec.ValidationError as error:
+        message = str(error)
+        if "unknown field" in message:
+            raise Refused(Reason.UNKNOWN_FIELD, message) from None
+        if "missing required field" in message:
+            raise Refused(Reason.MISSING_FIELD, message) from None
+        raise Refused(Reason.WRONG_TYPE, message) from None
 
 
 def check_window(command: Command, now_ms: int) -> None:

@@ -1,9 +1,9 @@
 """The projections that a gateway follows: the ledger's journal, market data, candles, and alerts."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import msgspec
-import structlog
 
 from producers.account_stream import Listeners
 from producers.books import WINDOW_S, MarketData
@@ -21,10 +21,10 @@ from schemas.matcher_state import MatcherState
 from schemas.records import Depth, Trade
 from schemas.topics import ALERTS, CANDLES, DEPTH, LEDGER, TRADES
 from stage.followed import Place
-from stage.partition import PartitionState, decode_state
+from stage.partition import decode_state
+from stage.public_records import edge_counter, readable
 from stage.snapshots import Snapshot
 
-logger = structlog.get_logger()
 _depth_decoder = msgspec.json.Decoder(Depth)
 _alert_decoder = msgspec.json.Decoder(Alert)
 ALL_ALERTS_MS = 40 * 365 * 24 * 60 * 60 * 1000  # further back than any log reaches
@@ -55,7 +55,7 @@ class LedgerProjection:
         if snapshot is None:
             return {}
         state = decode_state(snapshot.state)
-        edge_sequence = _counter(state, LEDGER)
+        edge_sequence = edge_counter(state, LEDGER)
         ledger = msgspec.json.decode(state.core, type=LedgerState)
         self._view.restore(partition, ledger, edge_sequence, state.next_offset, state.time_ms)
         self._entries.start(partition, edge_sequence)
@@ -68,10 +68,8 @@ class LedgerProjection:
         self._listeners.restored()
 
     def apply(self, topic: str, partition: int, offset: int, value: bytes) -> None:
-        try:
-            record = self._decode(value)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            _say_unreadable(topic, partition, error)
+        record = readable(self._decode, topic, partition, value)
+        if record is None:
             return
         touched = self._view.apply(partition, record)
         if touched is None:
@@ -108,7 +106,7 @@ class MarketProjection:
         for book in msgspec.json.decode(state.core, type=MatcherState).books:
             self._market.restore(book)
             self._trades.restore(book.market.symbol, book.trade_sequence)
-        return {(topic, partition): _counter(state, topic) for topic in self.topics}
+        return {(topic, partition): edge_counter(state, topic) for topic in self.topics}
 
     def restored(self, positions: Mapping[Place, int], now_ms: int) -> None:
         for (topic, partition), offset in positions.items():
@@ -116,10 +114,9 @@ class MarketProjection:
                 self._trades.start(partition, offset)
 
     def apply(self, topic: str, partition: int, offset: int, value: bytes) -> None:
-        try:
-            record = _depth_decoder.decode(value) if topic == DEPTH else self._decode_trade(value)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            _say_unreadable(topic, partition, error)
+        decode = _depth_decoder.decode if topic == DEPTH else self._decode_trade
+        record = readable(decode, topic, partition, value)
+        if record is None:
             return
         match record:
             case Depth():
@@ -155,10 +152,7 @@ class CandlesProjection:
         self._candles.since_ms = now_ms - self.since_ms[CANDLES]
 
     def apply(self, topic: str, partition: int, offset: int, value: bytes) -> None:
-        try:
-            self._candles.add(partition, offset, value)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            _say_unreadable(topic, partition, error)
+        readable(partial(self._candles.add, partition, offset), topic, partition, value)
 
 
 class AlertsProjection:
@@ -181,18 +175,6 @@ class AlertsProjection:
         """All that there is has yet to be read."""
 
     def apply(self, topic: str, partition: int, offset: int, value: bytes) -> None:
-        try:
-            self._alerts.add(partition, offset, _alert_decoder.decode(value))
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            _say_unreadable(topic, partition, error)
-
-
-def _say_unreadable(topic: str, partition: int, error: Exception) -> None:
-    """Not the stage's, which writes nothing unreadable: whoever put it there, the next edge sequence comes behind it.
-    Were it the stage's after all, that sequence would be a gap, and the view be restored."""
-    logger.error("an unreadable record is passed over", topic=topic, partition=partition, why=str(error)[:200])
-
-
-def _counter(state: PartitionState, topic: str) -> int:
-    """The last edge sequence that the snapshot's stage had written to its public partition."""
-    return state.counters.get(f"{topic}:{state.partition}", 0)
+        alert = readable(_alert_decoder.decode, topic, partition, value)
+        if alert is not None:
+            self._alerts.add(partition, offset, alert)

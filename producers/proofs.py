@@ -13,13 +13,13 @@ from msgspec import Struct
 from starlette.requests import Request
 
 from producers.gateway import Gateway
-from producers.history_answers import TradeAnswer
 from producers.public_routes import market_of
 from producers.stretches import PlacedRecord
 from producers.trade_pages import TradeAsk
 from producers.trade_pages import trades as read_trades
 from producers.web import Answer, query
 from schemas.commands import AmendOrder, NewOrder, decode_command
+from schemas.documents import TradeAnswer
 from schemas.reasons import Reason
 from schemas.records import Funded, Role
 from schemas.refusal import Refused

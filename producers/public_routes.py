@@ -1,8 +1,5 @@
 """What anybody may ask: markets, books, prices, quotes, the time, and how the gateway is."""
 
-from typing import Any
-
-import msgspec
 from msgspec import Struct
 from starlette.requests import Request
 
@@ -10,7 +7,7 @@ from producers.answers import AliveAnswer, BookAnswer, MarketAnswer, MarketsAnsw
 from producers.books import quote_market_order
 from producers.gateway import Gateway
 from producers.health import Part
-from producers.intake import take_json
+from producers.intake import take_struct
 from producers.problems import problem
 from producers.view import Listed
 from producers.web import Answer, query, read_body, whole_number
@@ -66,7 +63,7 @@ async def price(gateway: Gateway, request: Request) -> Answer:
 
 async def quote(gateway: Gateway, request: Request) -> Answer:
     query(request)
-    wanted = _quote_request(await read_body(request))
+    wanted = take_struct(await read_body(request), QuoteRequest)
     symbol, listed = market_of(gateway, wanted.symbol)
     terms = listed.terms
     if wanted.quantity is None and wanted.max_quote is None:
@@ -104,16 +101,3 @@ def market_of(gateway: Gateway, symbol: str) -> tuple[str, Listed]:
     if listed is None:
         raise Refused(Reason.UNKNOWN_SYMBOL, symbol[:40])
     return symbol, listed
-
-
-def _quote_request(body: bytes) -> QuoteRequest:
-    fields: dict[str, Any] = take_json(body)
-    try:
-        return msgspec.convert(fields, QuoteRequest)
-    except msgspec.ValidationError as error:
-        message = str(error)
-        if "unknown field" in message:
-            raise Refused(Reason.UNKNOWN_FIELD, message) from None
-        if "missing required field" in message:
-            raise Refused(Reason.MISSING_FIELD, message) from None
-        raise Refused(Reason.WRONG_TYPE, message) from None

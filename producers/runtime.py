@@ -32,7 +32,7 @@ from producers.stretches import Stretches
 from producers.view import View
 from producers.waiting import Waiting
 from stage.followed import Projection
-from stage.follower import Follower
+from stage.follower import Follower, host_time_ms
 
 logger = structlog.get_logger()
 ASK_STORE_S = 5.0
@@ -46,10 +46,6 @@ class Place(Struct, frozen=True):
     disk_reserve_mb: int
     clickhouse: Connect
     operator: OperatorKey | None = None
-
-
-def host_time_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 class Runtime:

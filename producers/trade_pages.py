@@ -10,11 +10,12 @@ import msgspec
 from msgspec import Struct
 
 from producers.gateway import Gateway
-from producers.history_answers import TradeAnswer, TradesAnswer
+from producers.history_answers import TradesAnswer
 from producers.history_store import StoreUnavailable
 from producers.recent import time_of
 from producers.recent_market import KeptTrade
 from producers.stretches import decoded, joined
+from schemas.documents import TradeAnswer
 from schemas.reasons import Reason
 from schemas.refusal import Refused
 from schemas.topics import TRADES

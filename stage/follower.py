@@ -6,6 +6,7 @@ says how far it is, and `Freshness` holds that against the log's ends.
 """
 
 import asyncio
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,6 +22,10 @@ logger = structlog.get_logger()
 RETRY_S = 0.5
 MAX_RECORDS = 500
 LOOK_AGAIN_MS = 1000
+
+
+def host_time_ms() -> int:
+    return time.time_ns() // 1_000_000
 
 
 class PartitionsAdded(Exception):

@@ -12,13 +12,14 @@ from typing import Any
 import msgspec
 
 from producers.candle_chain import CandleAsk
-from producers.history_answers import AccountTrade, CandleAnswer, TradeAnswer
+from producers.history_answers import AccountTrade
 from producers.history_store import BookSum, Cursor, JournalAsk, StoredLine, StoreUnavailable, Table, TradeBounds
 from producers.recent_alerts import AlertAsk, key_of
 from producers.stretches import PlacedRecord, check_length
 from schemas.alerts import Alert
 from schemas.candles import Candle, FormingCandle, Interval
 from schemas.codec import candles_decoder, ledger_decoder, trades_decoder
+from schemas.documents import CandleAnswer, TradeAnswer
 from schemas.journal import AccountEvent, CommandRefused, LedgerEntry, OrderFilled, OrderOpened
 from schemas.records import Trade
 from schemas.topics import ALERTS, CANDLES, LEDGER, TRADES

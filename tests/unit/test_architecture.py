@@ -51,6 +51,7 @@ IMPURE = {
         "kafka_producer.py",
         "kafka_reader.py",
         "log_reader.py",
+        "public_records.py",
         "run.py",
         "service.py",
     },

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from producers.candle_chain import CandleAsk, CandlePage, Missing, Proof, Unproven, fill, merge, page
-from producers.history_answers import CandleAnswer
 from schemas.candles import Interval
+from schemas.documents import CandleAnswer
 
 STEP = Interval.M1.milliseconds
 

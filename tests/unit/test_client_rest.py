@@ -18,6 +18,7 @@ from glassbook.client.vectors.material import EXCHANGE, KEYS, TIME_MS
 from producers import answers as made
 from producers import books, history_answers, orders, problems
 from producers.app import ROUTES
+from schemas import documents
 from schemas.authority import open_signed
 from schemas.records import MerklePath, SignedCommand
 from schemas.signing import check_signature, encode_bytes, merkle_tree
@@ -219,9 +220,9 @@ def test_the_same_calls_for_asyncio(me):
         (answers.Quote, books.Quote),
         (answers.Price, made.PriceAnswer),
         (answers.ServerTime, made.TimeAnswer),
-        (history.Candle, history_answers.CandleAnswer),
+        (history.Candle, documents.CandleAnswer),
         (history.Candles, history_answers.CandlesAnswer),
-        (history.Trade, history_answers.TradeAnswer),
+        (history.Trade, documents.TradeAnswer),
         (history.Trades, history_answers.TradesAnswer),
         (history.AccountTrade, history_answers.AccountTrade),
         (history.AccountTrades, history_answers.AccountTradesAnswer),

@@ -12,12 +12,9 @@ import pytest
 from feeds.book import Book, checksum
 from feeds.channels import text_frame
 from feeds.market import Market
-from feeds.messages import AlertMessage, CandleMessage, TradeMessage
 from feeds.stream import Kind, Stream
 from feeds.ticker import MINUTE_MS, WINDOW_MS, Minute, Ticker
 from glassbook.client.book_copy import BookCopy, OutOfStep
-from producers.alert_routes import AlertAnswer
-from producers.history_answers import CandleAnswer, TradeAnswer
 from schemas.candles import Interval
 from schemas.records import Depth
 from stage.followed import Gap
@@ -177,11 +174,6 @@ def test_trades_come_one_by_one_each_once_and_never_with_a_gap():
     assert [data["sequence"] for data in reader.take()] == [8]
     with pytest.raises(Gap, match="jump from sequence 8 to 10"):
         market.take_trade(trade(10))
-
-
-def test_documents_are_those_of_rest():
-    for message, answer in ((TradeMessage, TradeAnswer), (CandleMessage, CandleAnswer), (AlertMessage, AlertAnswer)):
-        assert message.__struct_fields__ == answer.__struct_fields__
 
 
 def test_of_forming_candles_a_frame_has_the_newest_and_a_closed_one_is_never_left_out():

@@ -8,7 +8,7 @@ import httpx
 import msgspec
 import pytest
 
-from producers.history_answers import TradeAnswer
+from schemas.documents import TradeAnswer
 from tests.unit.gateway_world import GatewayWorld
 from tests.unit.history_world import START_MS, SYMBOL, Market
 
