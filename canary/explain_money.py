@@ -33,12 +33,13 @@ def altered_entry(expected: Any, found: Any, effects: Effects) -> Kind:
         return of_halts_and_busts(expected) or of_halts_and_busts(found) or Kind.OUTCOME_WRONG
     if is_unbalanced(found):
         return Kind.POSTINGS_UNBALANCED
-    is_reversal = of_halts_and_busts(found) is not None or of_halts_and_busts(expected) is not None
-    if is_reversal and _what_happened(found) != _what_happened(expected):
-        return Kind.BUST_WRONG
+    # First what fires before the input is looked at: a bust may be in the same entry, and be as it should.
     due, fired = cancelled_by_mandate(expected), cancelled_by_mandate(found)
     if due != fired:
         return Kind.ORDER_DROPPED if due - fired else Kind.OUTCOME_WRONG
+    is_reversal = of_halts_and_busts(found) is not None or of_halts_and_busts(expected) is not None
+    if is_reversal and _what_happened(found) != _what_happened(expected):
+        return Kind.BUST_WRONG
     if _lets_through(found) and effects.refused is not None:
         return kind_of_refusal(effects.refused) or Kind.OUTCOME_WRONG
     if not isinstance(expected, LedgerEntry):
@@ -118,10 +119,13 @@ def altered_order(expected: Funded, found: Any) -> Kind:
 
 def unexpected_order(record: Funded, replica: LedgerReplica, effects: Effects | None) -> Kind:
     """An order on `orders` that the ledger had no right to let through."""
-    if effects is not None and effects.refused is not None:
-        return kind_of_refusal(effects.refused) or Kind.ORDER_UNKNOWN
     raw = bytes(record.signed.command)
     book = replica.accounts.get(claimed_account(raw) or "")
+    mandate = book.mandate if book is not None else None
+    if mandate is not None and record.command_id == f"{record.source.partition}-{mandate.offset}":
+        return Kind.OUTCOME_WRONG  # it isn't due yet, whatever became of the input
+    if effects is not None and effects.refused is not None:
+        return kind_of_refusal(effects.refused) or Kind.ORDER_UNKNOWN
     known = book.recent.get(command_digest(raw)) if book is not None else None
     if known is None:
         return Kind.ORDER_UNKNOWN

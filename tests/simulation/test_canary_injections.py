@@ -17,6 +17,13 @@ def test_it_is_told_by_its_kind_and_by_no_other_check(injection):
         assert (tally.caught, tally.controls) == (1, 1)
 
 
+@pytest.mark.parametrize("seed", [7012, 7183])  # the input is a repeated command, a bust
+def test_a_mandate_fired_at_another_time_is_told_whatever_its_input_is(seed):
+    early = next(injection for injection in INJECTIONS if injection.name == "insider fires a mandate early")
+    tally = try_injection(early, seed)
+    assert (tally.failures, tally.caught, tally.controls) == ([], 1, 1)
+
+
 def test_every_kind_of_manipulation_is_tried():
     assert sorted({injection.number for injection in INJECTIONS}) == list(KINDS)
 
