@@ -310,6 +310,14 @@ class Cluster:
             self._supervisor_process = None
         self._held.close()
 
+    def kill(self) -> None:
+        """End everything at once and in no order, as a test does with what it throws away."""
+        if self._supervisor_process is not None:
+            leftovers.kill(self.instance.id)
+            self._supervisor_process.wait()
+            self._supervisor_process = None
+        self._held.close()
+
 
 def unanswered(url: str) -> str:
     """Why GET of this URL isn't answered with 200; "" when it is."""

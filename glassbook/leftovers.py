@@ -47,6 +47,13 @@ def end(instance_id: str) -> int:
     return len(found)
 
 
+def kill(instance_id: str) -> None:
+    """SIGKILL for all, until nothing is left."""
+    while found := find(instance_id):
+        found.sort(key=lambda process: program(process) != SUPERVISOR)
+        _end(found, 0)
+
+
 def _end(processes: Sequence[psutil.Process], patience_s: float) -> None:
     # psutil checks the start time before it sends a signal, so a pid given out anew is not hit.
     for process in processes if patience_s else ():

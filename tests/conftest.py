@@ -1,6 +1,7 @@
 """Fixtures of the real thing: brokers started by the code of `glassbook up` and ClickHouse's embedded engine, on free
 ports, in temporary folders; or both in containers, where `make test-containers` asks for that."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
@@ -16,6 +17,8 @@ from tests import containers
 from tests.integration.embedded_clickhouse import EmbeddedClickHouse
 
 StartCluster = Callable[..., Cluster]
+# A test's broker lives for a minute, in which it can't earn back what Java's second compiler takes.
+os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
 CONTAINER_START_S = 120
 
 
@@ -32,13 +35,13 @@ def quiet_stages() -> Iterator[None]:
 def start_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartCluster]:
     """Starts a cluster of its own, as often as it is called: `start_cluster(brokers=1, stages=())`.
 
-    All are stopped behind the module's last test; a test that is done with its own stops it itself.
+    All are ended behind the module's last test; a test that is done with its own stops it itself.
     """
     with ExitStack() as running:
 
         def start(brokers: int = 1, stages: tuple[Stage, ...] = (), **changes: object) -> Cluster:
             cluster = Cluster(own_settings(tmp_path_factory.mktemp("data"), **changes), brokers, stages)
-            running.callback(cluster.stop)
+            running.callback(cluster.kill)
             cluster.start()
             return cluster
 

@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 from glassbook.cluster import Cluster
 from glassbook.page_build import CanNotBuild, build
 from simulator.own_system import own_settings
+from tests.command_line import run_glassbook
 
 RunCommand = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -27,7 +27,7 @@ def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     cluster = Cluster(own_settings(tmp_path_factory.mktemp("exchange")))
     cluster.start()
     yield cluster
-    cluster.stop()
+    cluster.kill()
 
 
 @pytest.fixture
@@ -35,9 +35,8 @@ def glassbook(exchange: Cluster, tmp_path: Path) -> RunCommand:
     """Runs the command line against the exchange, with a key folder of the test's own."""
 
     def run(*arguments: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
-        environment = os.environ | exchange.settings.environment() | {"GLASSBOOK_KEYS_DIR": str(tmp_path / "keys")}
-        command = [sys.executable, "-m", "glassbook", *arguments]
-        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=timeout)
+        environment = exchange.settings.environment() | {"GLASSBOOK_KEYS_DIR": str(tmp_path / "keys")}
+        return run_glassbook(arguments, environment, timeout_s=timeout)
 
     return run
 

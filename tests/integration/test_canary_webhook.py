@@ -17,6 +17,7 @@ from glassbook.canary_key import canary_key
 from schemas.alerts import Alert, Evidence, Kind, Severity
 from schemas.signing import decode_bytes
 from schemas.topics import ALERTS
+from tests.command_line import run_glassbook
 from tests.conftest import StartCluster
 from tests.integration.canary_rig import WATCHED, Watched, until, watched
 
@@ -77,8 +78,7 @@ def environment(system: Watched) -> dict[str, str]:
 
 
 def glassbook(system: Watched, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "glassbook", "canary", *arguments]
-    return subprocess.run(command, env=environment(system), capture_output=True, text=True, timeout=60)
+    return run_glassbook(["canary", *arguments], system.cluster.settings.environment())
 
 
 def test_before_any_alert_all_is_green(system: Watched) -> None:

@@ -1,10 +1,8 @@
 """`glassbook query`, and ClickHouse as a program of `glassbook up`."""
 
 import json
-import os
 import socket
 import subprocess
-import sys
 from pathlib import Path
 
 import httpx
@@ -17,41 +15,40 @@ from glassbook.settings import HOST, Settings
 from glassbook.status import system_status
 from glassbook.welcome import welcome
 from simulator.own_system import own_settings
+from tests.command_line import run_glassbook
 from tests.conftest import StartCluster
 from tests.integration.embedded_clickhouse import EmbeddedClickHouse
 
 CLICKHOUSE_STAGE = next(stage for stage in STAGES if stage.name == CLICKHOUSE)
 
 
-def run(settings: Settings, *arguments: str, stdin: str = "", **variables: str) -> subprocess.CompletedProcess[bytes]:
-    environment = os.environ | settings.environment() | variables
-    command = [sys.executable, "-P", "-m", "glassbook", "query", *arguments]
-    return subprocess.run(command, input=stdin.encode(), capture_output=True, env=environment, timeout=60)
+def run(settings: Settings, *arguments: str, stdin: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
+    return run_glassbook(["query", *arguments], settings.environment() | variables, stdin)
 
 
 def test_a_table(embedded: EmbeddedClickHouse) -> None:
     sql = "SELECT number AS n, concat('row [bold]', toString(n)) AS text, NULL AS nothing FROM numbers(3)"
     answer = run(embedded.settings, sql)
     assert answer.returncode == 0, answer.stderr
-    header, *rows = [line.split() for line in answer.stdout.decode().splitlines()]
+    header, *rows = [line.split() for line in answer.stdout.splitlines()]
     assert header == ["n", "text", "nothing"]
     assert [row[:3] for row in rows] == [[str(n), "row", f"[bold]{n}"] for n in range(3)]
-    assert answer.stderr.decode().strip() == "3 rows"
+    assert answer.stderr.strip() == "3 rows"
     many = run(embedded.settings, "SELECT number FROM numbers(5000000)")
-    assert len(many.stdout.splitlines()) == 1001 and b"the first 1000 rows" in many.stderr
+    assert len(many.stdout.splitlines()) == 1001 and "the first 1000 rows" in many.stderr
 
 
 def test_other_formats_and_ways_to_ask(embedded: EmbeddedClickHouse) -> None:
     settings = embedded.settings
-    assert run(settings, "--format", "CSVWithNames", "SELECT 1 AS a, 'x' AS b").stdout == b'"a","b"\n1,"x"\n'
+    assert run(settings, "--format", "CSVWithNames", "SELECT 1 AS a, 'x' AS b").stdout == '"a","b"\n1,"x"\n'
     assert json.loads(run(settings, "SELECT 1 AS a FORMAT JSON").stdout)["data"] == [{"a": 1}]
-    assert run(settings, "-f", "TSV", "-", stdin="SELECT 1\n+ 1").stdout == b"2\n"
+    assert run(settings, "-f", "TSV", "-", stdin="SELECT 1\n+ 1").stdout == "2\n"
     by_name = run(settings, "-f", "TSV", "-p", "a=x\ty", "-p", "b=2", "SELECT {a:String}, {b:UInt8}")
-    assert by_name.stdout == b"x\\ty\t2\n"
+    assert by_name.stdout == "x\\ty\t2\n"
     question = "-- Which?\n--\n-- :a = 'x'\n-- :b = 1    how many\nSELECT {a:String}, {b:UInt8}"
-    assert run(settings, "-f", "TSV", "-p", "b=2", "-", stdin=question).stdout == b"x\t2\n"
+    assert run(settings, "-f", "TSV", "-p", "b=2", "-", stdin=question).stdout == "x\t2\n"
     million = run(settings, "-f", "TSV", "SELECT number FROM numbers(1000000)").stdout
-    assert million.count(b"\n") == 1_000_000 and million.endswith(b"999999\n")
+    assert million.count("\n") == 1_000_000 and million.endswith("999999\n")
 
 
 @pytest.mark.parametrize(
@@ -69,22 +66,22 @@ def test_other_formats_and_ways_to_ask(embedded: EmbeddedClickHouse) -> None:
 )
 def test_an_error_is_one_line(embedded: EmbeddedClickHouse, arguments: list[str], says: str) -> None:
     answer = run(embedded.settings, *arguments)
-    said = answer.stderr.decode()
+    said = answer.stderr
     assert answer.returncode == 1 and said.startswith(f"error: {says}") and said.count("\n") == 1
-    assert b"__exception__" not in answer.stdout
+    assert "__exception__" not in answer.stdout
 
 
 def test_no_server_is_one_line_with_a_cure(tmp_path: Path) -> None:
     answer = run(own_settings(tmp_path), "SELECT 1")
-    said = answer.stderr.decode()
+    said = answer.stderr
     assert answer.returncode == 1 and "doesn't answer" in said and "glassbook up" in said and said.count("\n") == 1
-    elsewhere = run(own_settings(tmp_path), "SELECT 1", CLICKHOUSE_URL="http://u:secret@127.0.0.1:1").stderr.decode()
+    elsewhere = run(own_settings(tmp_path), "SELECT 1", CLICKHOUSE_URL="http://u:secret@127.0.0.1:1").stderr
     assert "look at that server" in elsewhere and "secret" not in elsewhere
 
 
 def test_the_url_of_another_server_is_asked_instead(embedded: EmbeddedClickHouse, tmp_path: Path) -> None:
     settings = own_settings(tmp_path, clickhouse_url=f"{embedded.url}/system")
-    assert run(settings, "-f", "TSV", "SELECT currentDatabase()").stdout == b"system\n"
+    assert run(settings, "-f", "TSV", "SELECT currentDatabase()").stdout == "system\n"
 
 
 def test_it_starts_and_stops_with_the_system(start_cluster: StartCluster) -> None:
@@ -94,7 +91,7 @@ def test_it_starts_and_stops_with_the_system(start_cluster: StartCluster) -> Non
     assert httpx.get(f"{url}/ping", trust_env=False).text == "Ok.\n"
     assert [process.name for process in system_status(settings).processes] == ["broker-1", CLICKHOUSE]
     assert url in welcome(settings, cluster.folder)
-    assert run(settings, "-f", "TSV", "SELECT currentDatabase()").stdout == b"glassbook\n"
+    assert run(settings, "-f", "TSV", "SELECT currentDatabase()").stdout == "glassbook\n"
     cluster.stop()
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"{url}/ping", trust_env=False)

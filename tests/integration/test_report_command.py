@@ -1,14 +1,13 @@
 """`glassbook report` as a person runs it, on a real ClickHouse with a made-up history."""
 
-import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from glassbook.settings import Settings
+from tests.command_line import run_glassbook
 from tests.integration.analyst import Analyst
 from tests.integration.made_up_history import History
 
@@ -26,9 +25,7 @@ def history() -> History:
 
 
 def report(settings: Settings, *arguments: str, **changes: object) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | settings.model_copy(update=changes).environment()
-    command = [sys.executable, "-m", "glassbook", "report", *arguments]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    return run_glassbook(["report", *arguments], settings.model_copy(update=changes).environment())
 
 
 def test_before_any_sink_there_is_a_report_of_nothing(clickhouse: Settings, tmp_path: Path) -> None:

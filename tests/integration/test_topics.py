@@ -1,9 +1,7 @@
 """Topics on a real broker, and reading them as a person does."""
 
 import json
-import os
 import subprocess
-import sys
 import time
 from dataclasses import dataclass, field
 
@@ -12,6 +10,7 @@ from confluent_kafka import KafkaError, Message, Producer
 
 from glassbook.errors import GlassbookError
 from glassbook.topics_admin import admin_client, create_topics
+from tests.command_line import run_glassbook
 
 
 @dataclass
@@ -60,13 +59,7 @@ def test_records_sent_at_once_to_many_new_partitions_all_arrive(broker: str) -> 
 
 
 def glassbook(broker: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "glassbook", *arguments],
-        env=os.environ | {"GLASSBOOK_BOOTSTRAP_SERVERS": broker, "COLUMNS": "200"},
-        capture_output=True,
-        text=True,
-        timeout=30,
-    )
+    return run_glassbook(arguments, {"GLASSBOOK_BOOTSTRAP_SERVERS": broker, "COLUMNS": "200"})
 
 
 def test_tail_shows_partition_offset_time_and_record(broker: str) -> None:

@@ -4,10 +4,8 @@ The history's log times are its own, so its topics take the producer's; all else
 """
 
 import json
-import os
 import re
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -27,6 +25,7 @@ from glassbook.topics_admin import create_topics
 from glassbook.verify_topics import TopicSource
 from schemas.topics import ACCOUNTS, JUDGED, ORDERS, SNAPSHOTS, topics
 from simulator.canary_broker_play import OWN_TIMES
+from tests.command_line import run_glassbook
 from tests.unit.verified_log import LogSource, recorded
 
 LOG, EVERY = recorded(4, commands=120)
@@ -54,9 +53,7 @@ def settings(start_cluster: Callable[..., Cluster]) -> Settings:
 @pytest.fixture
 def glassbook(settings: Settings) -> Run:
     def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "glassbook", *arguments]
-        whole = os.environ | settings.environment() | environment
-        return subprocess.run(command, env=whole, capture_output=True, text=True, timeout=60)
+        return run_glassbook(arguments, settings.environment() | environment)
 
     return run
 

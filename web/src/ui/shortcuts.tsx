@@ -1,5 +1,6 @@
 // The keyboard. No key does anything while something is being typed, but for Escape.
 
+import { flushSync } from "preact/compat";
 import { useEffect } from "preact/hooks";
 import { type as orderType, side } from "../state/draft";
 import { markets } from "../state/market";
@@ -54,26 +55,26 @@ function onKey(event: KeyboardEvent): void {
 }
 
 function write(wanted: "BUY" | "SELL"): void {
-  side.value = wanted;
-  phoneView.value = "form";
+  flushSync(() => {
+    side.value = wanted;
+    phoneView.value = "form";
+  });
   focus("price", "maxQuote", "quantity");
 }
 
-/** To the first of these fields that is there: at once, and again when what was changed before has been painted. */
+/** To the first of these fields that is there, so that the very next key is typed into it. */
 function focus(...ids: string[]): void {
-  const reach = () => {
-    const found = ids.map((id) => document.getElementById(id)).find((element) => element !== null);
-    if (!(found instanceof HTMLInputElement) || found === document.activeElement) return;
-    found.focus();
-    found.select();
-  };
-  reach();
-  requestAnimationFrame(() => requestAnimationFrame(reach));
+  const found = ids.map((id) => document.getElementById(id)).find((element) => element !== null);
+  if (!(found instanceof HTMLInputElement)) return;
+  found.focus();
+  found.select();
 }
 
 function findMarket(): void {
-  marketsShown.value = true;
-  phoneView.value = "markets";
+  flushSync(() => {
+    marketsShown.value = true;
+    phoneView.value = "markets";
+  });
   focus("find-market");
 }
 
