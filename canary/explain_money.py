@@ -29,10 +29,12 @@ FINEST = 18  # decimals of any asset
 
 
 def altered_entry(expected: Any, found: Any, effects: Effects) -> Kind:
-    if not isinstance(found, LedgerEntry):
-        return of_halts_and_busts(expected) or of_halts_and_busts(found) or Kind.OUTCOME_WRONG
-    if is_unbalanced(found):
+    if isinstance(found, LedgerEntry) and is_unbalanced(found):
         return Kind.POSTINGS_UNBALANCED
+    if not isinstance(found, LedgerEntry) or not isinstance(expected, LedgerEntry):
+        let_through = isinstance(found, LedgerEntry) and _lets_through(found)
+        refused = kind_of_refusal(effects.refused) if let_through else None
+        return of_halts_and_busts(expected) or of_halts_and_busts(found) or refused or Kind.OUTCOME_WRONG
     # First what fires before the input is looked at: a bust may be in the same entry, and be as it should.
     due, fired = cancelled_by_mandate(expected), cancelled_by_mandate(found)
     if due != fired:
@@ -42,8 +44,6 @@ def altered_entry(expected: Any, found: Any, effects: Effects) -> Kind:
         return Kind.BUST_WRONG
     if _lets_through(found) and effects.refused is not None:
         return kind_of_refusal(effects.refused) or Kind.OUTCOME_WRONG
-    if not isinstance(expected, LedgerEntry):
-        return Kind.OUTCOME_WRONG
     if _lets_through(expected) and not _lets_through(found):
         return Kind.ORDER_DROPPED
     if _fees(expected) != _fees(found):
@@ -81,8 +81,8 @@ def cancelled_by_mandate(record: Any) -> set[str]:
     return {order_id for event in events if isinstance(event, MandateFired) for order_id in event.order_ids}
 
 
-def _what_happened(record: Any) -> Any:
-    return (record.events, record.postings) if isinstance(record, LedgerEntry) else None
+def _what_happened(entry: LedgerEntry) -> Any:
+    return entry.events, entry.postings
 
 
 def is_unbalanced(entry: LedgerEntry) -> bool:
