@@ -236,20 +236,20 @@ class Cluster:
 
     def _start_stages(self, say: Say) -> None:
         names = [stage.name for stage in self.stages if stage.trading and stage.name not in (GATEWAY, CLICKHOUSE)]
-        if not names:
-            return
         inputs = {stage.group: stage.inputs for stage in self.stages if stage.group and stage.trading}
         bootstrap = self.settings.bootstrap_servers
         # A static member of the last run is still there for a session time-out; it must not pass for the new one.
         former = groups.members(bootstrap, list(inputs))
-        self.supervisor.start_group("stages")
+        if names:
+            self.supervisor.start_group("stages")
+        if self.gateway:  # which takes seconds to start, and sees by itself how far the stages are
+            self.supervisor.start_group("gateway")
         self._until(STAGES_START_S, lambda: groups.unready_groups(bootstrap, inputs, former), "the stages", None)
         ends = groups.ends(bootstrap, inputs)
         self._until(STAGES_START_S, lambda: groups.behind(bootstrap, inputs, ends), "the stages", None)
         say(", ".join(names))
 
     def _start_gateway(self, say: Say) -> None:
-        self.supervisor.start_group("gateway")
         self._until(STAGES_START_S, self._gateway_unready, "the gateway", GATEWAY)
         say(self.settings.gateway_url)
 
