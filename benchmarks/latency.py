@@ -15,7 +15,7 @@ import msgspec
 
 from benchmarks.local_broker import local_system
 from benchmarks.machine import Report, percentile, percentiles
-from benchmarks.open_loop import Answer, OpenLoop, poisson_arrivals
+from benchmarks.open_loop import Answer, OpenLoop
 from glassbook.client import calls
 from glassbook.client.calls import API, Account, Operator
 from glassbook.client.keys import Key
@@ -24,6 +24,7 @@ from glassbook.client.signer import Signer
 from glassbook.operator import OperatorFolder
 from glassbook.settings import Settings, read_settings
 from schemas.market import Market, MarketState, Terms
+from simulator.load.schedule import poisson_arrivals
 
 ORDERS_PER_S = 200
 ACCOUNTS = 40

@@ -31,6 +31,7 @@ for family in (
     "glassbook.cli_canary",
     "glassbook.cli_verify",
     "glassbook.cli_tamper",
+    "glassbook.cli_load",
 ):
     if find_spec(family):
         __import__(family)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import plotly.graph_objects as go
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
@@ -20,7 +20,7 @@ from glassbook.errors import GlassbookError
 from glassbook.report_charts import candles_chart, volumes_charts
 from glassbook.report_data import Answer, Candles, ReportData
 
-TEMPLATE = Path(__file__).parent / "report.html.jinja"
+TEMPLATES = Path(__file__).parent
 ABSENT = "—"
 
 
@@ -46,10 +46,9 @@ class Chart(NamedTuple):
 
 
 def render(data: ReportData, made_at: datetime) -> str:
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    template = environment.from_string(TEMPLATE.read_text())
     shown = [market for market in data.traded if data.symbol in ("", market.symbol)]
-    return template.render(
+    return page(
+        "report.html.jinja",
         symbol=data.symbol,
         made_at=f"{made_at:%Y-%m-%d %H:%M:%S}",
         trades=f"{sum(market.trades for market in shown):,}",
@@ -57,12 +56,20 @@ def render(data: ReportData, made_at: datetime) -> str:
         first=cell(min((market.first_trade for market in shown), default=None)).text,
         last=cell(max((market.last_trade for market in shown), default=None)).text,
         candles=[_candles(candles) for candles in data.candles if candles.rows],
-        volumes=[_chart(f"in {asset}", "", figure) for asset, figure in volumes_charts(data.traded)],
+        volumes=[chart(f"in {asset}", "", figure) for asset, figure in volumes_charts(data.traded)],
         answers=data.answers,
         table=table,
         told=told,
-        plotly=Markup(get_plotlyjs()),
     )
+
+
+def page(template: str, folder: Path = TEMPLATES, **content: Any) -> str:
+    """A page from a template of this folder, which extends `page.html.jinja`; Plotly's code is in it."""
+    environment = Environment(
+        loader=FileSystemLoader([folder, TEMPLATES]), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True,
+    )  # fmt: skip
+    return environment.get_template(template).render(plotly=Markup(get_plotlyjs()), **content)
 
 
 def write_report(path: Path, html: str) -> int:
@@ -82,10 +89,10 @@ def write_report(path: Path, html: str) -> int:
 def _candles(candles: Candles) -> Chart:
     count = len(candles.rows)
     many = f"the last {count} candles" if candles.more else "1 candle" if count == 1 else f"{count} candles"
-    return _chart(candles.symbol, f"{many} of {candles.interval}, UTC", candles_chart(candles))
+    return chart(candles.symbol, f"{many} of {candles.interval}, UTC", candles_chart(candles))
 
 
-def _chart(title: str, note: str, figure: go.Figure) -> Chart:
+def chart(title: str, note: str, figure: go.Figure) -> Chart:
     return Chart(title, note, Markup(figure.to_json().replace("<", "\\u003c")))
 
 

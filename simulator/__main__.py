@@ -19,12 +19,14 @@ from simulator.canary_campaign import run_campaign as run_canary_campaign
 from simulator.canary_injections import INJECTIONS
 from simulator.candle_faults import Plan as CandlePlan
 from simulator.candle_faults import run_campaign as run_candle_campaign
+from simulator.day.commands import app as day
 from simulator.faults import Campaign, quiet, run_campaign, run_seed
 from simulator.own_system import own_settings
 from simulator.sink_faults import Plan as SinkPlan
 from simulator.sink_faults import run_campaign as run_sink_campaign
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Trials of the whole exchange.")
+app.add_typer(day, name="day")
 console = Console()
 
 

@@ -1,0 +1,207 @@
+"""Plays a day, or the first part of it, onto `accounts` in signed batches, as fast as the exchange takes it.
+
+Past the gateway, which is measured by `glassbook load`: what a batch of commands looks like on the log is the same. The
+player signs as it goes (a command lives a minute at most) and waits whenever the stage that is furthest behind has more
+than `MOST_BEHIND` records to read, so that the log holds what the exchange can take and no more.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import groupby, islice
+from pathlib import Path
+
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from msgspec import Raw, Struct
+
+from glassbook.client import calls
+from glassbook.client.rest import Client
+from glassbook.client.signer import Signer
+from glassbook.errors import GlassbookError
+from glassbook.settings import Settings
+from schemas.codec import encode
+from schemas.commands import MAX_WINDOW_MS, CancelOrder, NewOrder, Side, encode_command
+from schemas.market import Terms
+from schemas.records import MerklePath, SignedCommand, Submitted
+from schemas.signing import BATCH_PREFIX, account_partition, encode_bytes, merkle_tree
+from schemas.topics import ACCOUNTS
+from simulator.day.flow import TIMES_IN_FORCE
+from simulator.day.rows import Day, Row, about_day, read_day
+from simulator.load.brokers import MARKET_BUY_ROOM, broker_key
+from simulator.load.flow import BASKET
+from simulator.load.prepare import Prepared, prepare
+from simulator.load.watch import Sample, Watch
+
+FOLLOWED = ("ledger", "matcher", "canary")  # what the player waits for
+MOST_BEHIND = 20_000
+LOOK_S = 0.05
+LOOK_EVERY = 50  # batches
+STILL_S = 120.0  # without any progress: the exchange is stuck
+
+
+class Replayed(Struct):
+    """What came of it. Times in seconds of `time.monotonic`."""
+
+    day: Day
+    orders: int = 0
+    cancels: int = 0
+    began: float = 0.0
+    sent: float = 0.0
+    ended: float = 0.0
+    trades: int = 0
+    samples: list[Sample] = []
+
+    @property
+    def seconds(self) -> float:
+        return self.ended - self.began
+
+    @property
+    def commands(self) -> int:
+        return self.orders + self.cancels
+
+
+Show = Callable[[Replayed, Sample | None], None]
+
+
+def play(settings: Settings, path: Path, most_orders: int | None, run: str, show: Show) -> Replayed:
+    """On a running exchange whose operator's key is at hand. Returns once all that was sent has been judged."""
+    day = about_day(path)
+    prepared = prepare(settings, run, day.seed, day.symbols, day.brokers)
+    watch = Watch(settings)
+    player = Player(settings.bootstrap_servers, prepared, watch)
+    watch.start()
+    try:
+        player.await_all()
+        replayed = Replayed(day, began=time.monotonic())
+        before = trades_so_far(settings, prepared)
+        for number, basket in enumerate(baskets(first_orders(read_day(path), most_orders))):
+            player.send(basket)
+            cancels = sum(row.is_cancel for row in basket)
+            replayed.cancels += cancels
+            replayed.orders += len(basket) - cancels
+            if number % LOOK_EVERY == 0:
+                player.wait_for(MOST_BEHIND)
+                show(replayed, watch.samples[-1])
+        player.flush()
+        replayed.sent = time.monotonic()
+        player.await_all()
+        replayed.ended = time.monotonic()
+    finally:
+        watch.stop()
+    replayed.samples = watch.samples
+    replayed.trades = trades_so_far(settings, prepared) - before
+    return replayed
+
+
+def trades_so_far(settings: Settings, prepared: Prepared) -> int:
+    """Of these markets: each numbers its own."""
+    with Client(settings.gateway_url) as client:
+        newest = [client.send(calls.trades(market.symbol, limit=1)).trades for market in prepared.markets]
+    return sum(trades[-1].sequence for trades in newest if trades)
+
+
+def first_orders(rows: Iterable[Row], most: int | None) -> Iterator[Row]:
+    """The rows up to the last of so many new orders."""
+    left = most
+    for row in rows:
+        yield row
+        if left is not None and not row.is_cancel:
+            left -= 1
+            if not left:
+                return
+
+
+def baskets(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    """What one broker sends at a stretch, at most `BASKET` commands: one signature."""
+    for _, stretch in groupby(rows, key=lambda row: row.broker):
+        while basket := list(islice(stretch, BASKET)):
+            yield basket
+
+
+class Player:
+    def __init__(self, bootstrap_servers: str, prepared: Prepared, watch: Watch) -> None:
+        self._watch, self._run = watch, prepared.run
+        self._terms = [Terms(market) for market in prepared.markets]
+        keys = [broker_key(prepared.seed, prepared.run, number) for number in range(prepared.brokers)]
+        self._signers = [Signer(key, prepared.exchange, window_ms=MAX_WINDOW_MS) for key in keys]
+        self._producer = Producer(
+            {
+                "bootstrap.servers": bootstrap_servers, "enable.idempotence": True, "acks": "all", "linger.ms": 5,
+                "queue.buffering.max.messages": 2 * MOST_BEHIND,
+            }
+        )  # fmt: skip
+        self._partitions = len(self._producer.list_topics(ACCOUNTS, timeout=10).topics[ACCOUNTS].partitions)
+        self._failed: KafkaError | None = None
+
+    def send(self, basket: Sequence[Row]) -> None:
+        """One signed batch."""
+        signer = self._signers[basket[0].broker]
+        leaves = [encode_command(self._command(signer, row)) for row in basket]
+        root, paths = merkle_tree(leaves)
+        signature = signer.key.sign(BATCH_PREFIX + root)
+        key, partition = signer.account.encode(), account_partition(signer.account, self._partitions)
+        for index, (leaf, path) in enumerate(zip(leaves, paths, strict=True)):
+            place = MerklePath(index, len(leaves), [encode_bytes(sibling) for sibling in path])
+            signed = SignedCommand(Raw(leaf), signer.key.public, signature, None, place)
+            self._append(partition, key, encode(Submitted(signed)))
+
+    def _command(self, signer: Signer, row: Row) -> NewOrder | CancelOrder:
+        client_order_id = f"{self._run}-{row.order}"
+        if row.is_cancel:
+            return signer.cancel_order(client_order_id=client_order_id)
+        terms, side = self._terms[row.symbol], Side.BUY if row.is_buy else Side.SELL
+        quantity = terms.quantity_text(row.lots)
+        if row.is_market:
+            worth = terms.quote_text(terms.notional_minor(row.price_ticks, row.lots) * MARKET_BUY_ROOM)
+            most = worth if row.is_buy else None
+            return signer.market_order(terms.symbol, side, quantity, most, client_order_id=client_order_id)
+        valid_until_ms = time.time_ns() // 1_000_000 + row.lifetime_ms if row.lifetime_ms else None
+        return signer.limit_order(
+            terms.symbol, side, quantity, terms.price_text(row.price_ticks), client_order_id=client_order_id,
+            time_in_force=TIMES_IN_FORCE[row.time_in_force], valid_until_ms=valid_until_ms,
+        )  # fmt: skip
+
+    def _append(self, partition: int, key: bytes, value: bytes) -> None:
+        while True:
+            try:
+                self._producer.produce(ACCOUNTS, value, key, partition, on_delivery=self._delivered)
+                break
+            except BufferError:
+                self._producer.poll(LOOK_S)
+        self._producer.poll(0)
+        self._check()
+
+    def _delivered(self, error: KafkaError | None, message: Message) -> None:
+        self._failed = self._failed or error
+
+    def _check(self) -> None:
+        if self._failed is not None:
+            raise KafkaException(self._failed)
+
+    def flush(self) -> None:
+        self._producer.flush()
+        self._check()
+
+    # --- waiting for the exchange
+
+    def wait_for(self, most: int) -> None:
+        """Until no stage is further behind than that, as of a look from now on."""
+        least, moved = None, time.monotonic()
+        while (behind := self._behind()) is None or behind > most:
+            if least is None or (behind is not None and behind < least):
+                least, moved = behind, time.monotonic()
+            if time.monotonic() - moved > STILL_S:
+                raise GlassbookError(f"the exchange is {behind} records behind, and has not moved for {STILL_S:.0f} s")
+            time.sleep(LOOK_S)
+
+    def await_all(self) -> None:
+        """Until every stage has read all that there is; twice, since what the first look missed may cause more."""
+        for _ in range(2):
+            seen = len(self._watch.samples)
+            while len(self._watch.samples) <= seen:
+                time.sleep(LOOK_S)
+            self.wait_for(0)
+
+    def _behind(self) -> int | None:
+        """The furthest of those that are waited for, by the newest sample; None where it couldn't be seen."""
+        lag = self._watch.samples[-1].lag if self._watch.samples else {}
+        return max((lag[stage] for stage in FOLLOWED if stage in lag), default=None)

@@ -1,0 +1,5 @@
+"""B3's traffic on a running exchange, through its real doors: `glassbook load`.
+
+`generator.py` is one process that sends; `run.py` puts a run together; `verdict.py` says what it showed. What decides
+who sends what and when (`mix.py`, `schedule.py`, `flow.py`) is pure, and follows from a seed.
+"""
