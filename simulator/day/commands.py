@@ -33,6 +33,8 @@ def write(
     file: Annotated[Path, typer.Argument(help="A Parquet file; about 11 bytes a command.")],
     orders: Annotated[int, typer.Option(min=1, help="New orders; a day has 20,000,000.")] = ORDERS_OF_A_DAY,
     seed: Annotated[int, typer.Option(help="The same seed gives the same day.")] = 1,
+    symbols: Annotated[int, typer.Option(min=1, max=9_999, help="Markets.")] = SYMBOLS,
+    brokers: Annotated[int, typer.Option(min=1, max=10_000, help="Accounts.")] = BROKERS,
 ) -> None:
     """Write a day, or the first part of one, deterministic from a seed.
 
@@ -42,7 +44,7 @@ def write(
     """
     with Progress(*COLUMNS, console=console) as progress:
         bar = progress.add_task("commands", total=None)
-        for written in write_day(file, day_rows(seed, orders), seed, orders, SYMBOLS, BROKERS):
+        for written in write_day(file, day_rows(seed, orders, symbols, brokers), seed, orders, symbols, brokers):
             progress.update(bar, completed=written)
     day = about_day(file)
     print(f"{file}: {day.orders:,} orders and {day.rows - day.orders:,} cancels, {file.stat().st_size / 1e6:.0f} MB")

@@ -11,6 +11,7 @@ from glassbook.client.rest import Client
 from glassbook.cluster import Cluster
 
 ORDERS = 400
+SMALL = ("--symbols", "8", "--brokers", "10")
 
 
 def test_all_of_it_is_taken_matched_and_judged(exchange: Cluster, tmp_path: Path) -> None:
@@ -23,7 +24,7 @@ def test_all_of_it_is_taken_matched_and_judged(exchange: Cluster, tmp_path: Path
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    assert f"{2 * ORDERS} orders" in day("write", str(path), "--orders", str(2 * ORDERS))
+    assert f"{2 * ORDERS} orders" in day("write", str(path), "--orders", str(2 * ORDERS), *SMALL)
     figures = json.loads(day("replay", str(path), "--orders", str(ORDERS), "--running", "--json"))
     assert figures["orders"] == ORDERS and figures["cancels"] > 50
     assert 0.1 < figures["trades"] / ORDERS < 0.6
