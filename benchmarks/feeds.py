@@ -33,7 +33,7 @@ READERS, TRADES_PER_S = 100, 200
 CROWD, BUSY_PER_S = 1_000, 500
 BURST_TRADES, BURSTS = 1_000, 3
 PATIENCE_S = 60
-WARM_UP_S, WARM_UP_PER_S = 4, 1_000  # a fresh broker is slow until Java has compiled what is busy
+WARM_UP_S, WARM_UP_PER_S = 20, 1_000  # a fresh broker is slow until Java has compiled what is busy
 
 
 def run(seconds: float, seed: int, as_json: bool) -> None:

@@ -54,7 +54,9 @@ class Member:
                 "enable.auto.commit": False,
                 "auto.offset.reset": "error",
                 "fetch.queue.backoff.ms": 1,
+                # Up to 100 ms late, so that a busy exchange costs a fetch for many records and not for each.
                 "fetch.wait.max.ms": 100,
+                "fetch.min.bytes": 256 * 1024,
                 "fetch.error.backoff.ms": 50,
                 "error_cb": on_error,
             }

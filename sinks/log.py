@@ -66,7 +66,8 @@ class SinkLog:
                 "on_commit": self._on_commit,
                 "stats_cb": self._on_statistics,
                 "queued.max.messages.kbytes": FETCHED_KB,
-                "fetch.wait.max.ms": 500,
+                "fetch.wait.max.ms": 250,
+                "fetch.min.bytes": 256 * 1024,  # nobody waits for a row: a fetch for many records and not for each
                 "fetch.queue.backoff.ms": 10,  # by default it rests for a second when it has read ahead enough
                 "error_cb": self._on_error,
             }
