@@ -180,6 +180,9 @@ const EVENT_WORDS: Record<string, string> = {
   withdrawal_opened: "withdrawal reserved",
   withdrawal_closed: "withdrawal settled",
   trade_reversed: "trade taken back by the operator",
+  mandate_armed: "all is cancelled later, unless this is renewed",
+  mandate_disarmed: "nothing is cancelled by itself any more",
+  mandate_fired: "all was cancelled, as asked for",
 };
 
 function History() {
