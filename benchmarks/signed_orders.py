@@ -14,6 +14,7 @@ from msgspec import Raw
 from benchmarks.engine import EngineBook
 from benchmarks.order_flow import Operation, OrderFlow, Place
 from glassbook.client.keys import Key
+from schemas.batches import members_of_batch
 from schemas.codec import encode
 from schemas.commands import (
     LATEST_ENGINE,
@@ -28,7 +29,7 @@ from schemas.commands import (
     encode_command,
 )
 from schemas.market import Market, MarketState
-from schemas.records import Funded, MerklePath, SignedCommand, Source, Submitted, Tick
+from schemas.records import Funded, SignedCommand, Source, Submitted, Tick
 from schemas.signing import BATCH_PREFIX, encode_bytes, merkle_tree
 
 EXCHANGE = "benchmark"
@@ -98,15 +99,12 @@ class SignedFlow:
 
     def _signed(self, key: Key, operations: list[Operation]) -> Iterator[bytes]:
         commands = [encode_command(self._command(operation)) for operation in operations]
-        root, paths = merkle_tree(commands)
-        shared = key.sign(BATCH_PREFIX + root) if self._batch > 1 else None
-        for at, (operation, raw) in enumerate(zip(operations, commands, strict=True)):
-            if shared is None:
-                signed = SignedCommand(Raw(raw), key.public, key.sign(raw))
-            else:
-                path = MerklePath(at, len(commands), [encode_bytes(sibling) for sibling in paths[at]])
-                signed = SignedCommand(Raw(raw), key.public, shared, None, path)
-            yield self._funded(operation, signed)
+        if self._batch > 1:
+            root, paths = merkle_tree(commands)
+            signed = members_of_batch(commands, paths, key.public, key.sign(BATCH_PREFIX + root))
+        else:
+            signed = [SignedCommand(Raw(raw), key.public, key.sign(raw)) for raw in commands]
+        return map(self._funded, operations, signed)
 
     def _funded(self, operation: Operation, signed: SignedCommand) -> bytes:
         """A new order's id is its command's; a cancel has one of its own, and names the order's."""

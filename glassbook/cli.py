@@ -1,13 +1,25 @@
 """The `glassbook` command. Each family of commands has a module of its own, which adds itself to `app` here."""
 
 import sys
-from importlib.util import find_spec
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
-from glassbook import cli_cluster, cli_topic
+from glassbook import (
+    cli_canary,
+    cli_cluster,
+    cli_init,
+    cli_load,
+    cli_market,
+    cli_operator,
+    cli_query,
+    cli_report,
+    cli_tamper,
+    cli_topic,
+    cli_trading,
+    cli_verify,
+)
 from glassbook.errors import GlassbookError
 
 app_of_commands = typer.Typer(
@@ -18,24 +30,11 @@ app_of_commands = typer.Typer(
     pretty_exceptions_show_locals=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-cli_cluster.add_to(app_of_commands)
-cli_topic.add_to(app_of_commands)
-# Families written beside this one; each offers add_to(app).
 for family in (
-    "glassbook.cli_trading",
-    "glassbook.cli_operator",
-    "glassbook.cli_market",
-    "glassbook.cli_report",
-    "glassbook.cli_init",
-    "glassbook.cli_query",
-    "glassbook.cli_canary",
-    "glassbook.cli_verify",
-    "glassbook.cli_tamper",
-    "glassbook.cli_load",
-):
-    if find_spec(family):
-        __import__(family)
-        sys.modules[family].add_to(app_of_commands)
+    cli_cluster, cli_topic, cli_trading, cli_operator, cli_market, cli_report, cli_init, cli_query, cli_canary,
+    cli_verify, cli_tamper, cli_load,
+):  # fmt: skip
+    family.add_to(app_of_commands)
 
 
 def app() -> None:

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from schemas.authority import OPERATOR_COMMANDS, Opened, open_signed
+from schemas.batches import members_of_batch
 from schemas.codec import encode
 from schemas.commands import (
     MAX_AHEAD_MS,
@@ -22,9 +23,9 @@ from schemas.commands import (
     canonical,
 )
 from schemas.reasons import Reason
-from schemas.records import Delegation, MerklePath, SignedCommand, Submitted
+from schemas.records import Delegation, SignedCommand, Submitted
 from schemas.refusal import Refused
-from schemas.signing import MAX_BATCH, account_of, encode_bytes, merkle_tree
+from schemas.signing import MAX_BATCH, account_of, merkle_tree
 
 MAX_BODY_BYTES = 64 * 1024
 StructT = TypeVar("StructT", bound=Struct)
@@ -66,20 +67,8 @@ def take_batch(body: bytes, kinds: tuple[type[Command], ...], exchange: str) -> 
     leaves = [_numbered(index, raw) for index, raw in enumerate(batch.commands)]
     delegation = _canonical_delegation(batch.delegation)
     _, paths = merkle_tree(leaves)
-    submissions = [
-        _submission(
-            SignedCommand(
-                Raw(leaf),
-                batch.key,
-                batch.signature,
-                delegation,
-                MerklePath(index, len(leaves), [encode_bytes(item) for item in path]),
-            ),
-            kinds,
-            exchange,
-        )
-        for index, (leaf, path) in enumerate(zip(leaves, paths, strict=True))
-    ]
+    members = members_of_batch(leaves, paths, batch.key, batch.signature, delegation)
+    submissions = [_submission(signed, kinds, exchange) for signed in members]
     if len({submission.account for submission in submissions}) > 1:
         raise Refused(Reason.WRONG_ACCOUNT, "the commands of a batch are all of one account")
     return submissions

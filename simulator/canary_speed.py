@@ -17,6 +17,7 @@ from benchmarks.engine import EngineBook
 from benchmarks.order_flow import Operation, OrderFlow, Place
 from canary.core import Canary
 from glassbook.client.keys import Key
+from schemas.batches import members_of_batch
 from schemas.codec import encode
 from schemas.commands import (
     LATEST_ENGINE,
@@ -33,8 +34,8 @@ from schemas.commands import (
     encode_command,
 )
 from schemas.market import Market, MarketState
-from schemas.records import MerklePath, SignedCommand, Submitted
-from schemas.signing import BATCH_PREFIX, account_partition, encode_bytes, merkle_tree
+from schemas.records import SignedCommand, Submitted
+from schemas.signing import BATCH_PREFIX, account_partition, merkle_tree
 from schemas.topics import ACCOUNTS, ORDERS
 from simulator.canary_log import Log, Recording, interleaved
 from simulator.workload import START_MS, Delivery, Workload
@@ -94,10 +95,7 @@ class SpeedFlow:
             yield from (SignedCommand(Raw(raw), key.public, key.sign(raw)) for raw in raws)
             return
         root, paths = merkle_tree(raws)
-        signature = key.sign(BATCH_PREFIX + root)
-        for at, raw in enumerate(raws):
-            path = MerklePath(at, len(raws), [encode_bytes(sibling) for sibling in paths[at]])
-            yield SignedCommand(Raw(raw), key.public, signature, None, path)
+        yield from members_of_batch(raws, paths, key.public, key.sign(BATCH_PREFIX + root))
 
     def _command(self, operation: Operation) -> Command:
         nonce = next(self._nonces)

@@ -9,9 +9,9 @@ from functools import lru_cache
 from random import Random
 from typing import Any, NamedTuple
 
-from msgspec import Raw
 from nacl.signing import SigningKey
 
+from schemas.batches import members_of_batch
 from schemas.codec import encode
 from schemas.commands import (
     LATEST_ENGINE,
@@ -33,7 +33,7 @@ from schemas.commands import (
     encode_command,
 )
 from schemas.market import Market, MarketState
-from schemas.records import MerklePath, SignedCommand, Submitted
+from schemas.records import SignedCommand, Submitted
 from schemas.signing import BATCH_PREFIX, account_of, account_partition, encode_bytes, merkle_tree
 from stage.engine_version import FIRST_WITH_MANDATES
 
@@ -79,13 +79,7 @@ class BatchKey:
         raws = [encode_command(command) for command in commands]
         root, paths = merkle_tree(raws)
         signature = encode_bytes(self._key.sign(BATCH_PREFIX + root).signature)
-        return [
-            SignedCommand(
-                Raw(raw), self.public, signature, None,
-                MerklePath(index, len(raws), [encode_bytes(item) for item in paths[index]]),
-            )
-            for index, raw in enumerate(raws)
-        ]  # fmt: skip
+        return members_of_batch(raws, paths, self.public, signature)
 
 
 @lru_cache

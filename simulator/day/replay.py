@@ -11,18 +11,19 @@ from itertools import groupby, islice
 from pathlib import Path
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
-from msgspec import Raw, Struct
+from msgspec import Struct
 
 from glassbook.client import calls
 from glassbook.client.rest import Client
-from glassbook.client.signer import Signer
+from glassbook.client.signer import Signer, now_ms
 from glassbook.errors import GlassbookError
 from glassbook.settings import Settings
+from schemas.batches import members_of_batch
 from schemas.codec import encode
 from schemas.commands import MAX_WINDOW_MS, CancelOrder, NewOrder, Side, encode_command
 from schemas.market import Terms
-from schemas.records import MerklePath, SignedCommand, Submitted
-from schemas.signing import BATCH_PREFIX, account_partition, encode_bytes, merkle_tree
+from schemas.records import Submitted
+from schemas.signing import BATCH_PREFIX, account_partition, merkle_tree
 from schemas.topics import ACCOUNTS
 from simulator.day.flow import TIMES_IN_FORCE
 from simulator.day.rows import Day, Row, about_day, read_day
@@ -139,9 +140,7 @@ class Player:
         root, paths = merkle_tree(leaves)
         signature = signer.key.sign(BATCH_PREFIX + root)
         key, partition = signer.account.encode(), account_partition(signer.account, self._partitions)
-        for index, (leaf, path) in enumerate(zip(leaves, paths, strict=True)):
-            place = MerklePath(index, len(leaves), [encode_bytes(sibling) for sibling in path])
-            signed = SignedCommand(Raw(leaf), signer.key.public, signature, None, place)
+        for signed in members_of_batch(leaves, paths, signer.key.public, signature):
             self._append(partition, key, encode(Submitted(signed)))
 
     def _command(self, signer: Signer, row: Row) -> NewOrder | CancelOrder:
@@ -154,7 +153,7 @@ class Player:
             worth = terms.quote_text(terms.notional_minor(row.price_ticks, row.lots) * MARKET_BUY_ROOM)
             most = worth if row.is_buy else None
             return signer.market_order(terms.symbol, side, quantity, most, client_order_id=client_order_id)
-        valid_until_ms = time.time_ns() // 1_000_000 + row.lifetime_ms if row.lifetime_ms else None
+        valid_until_ms = now_ms() + row.lifetime_ms if row.lifetime_ms else None
         return signer.limit_order(
             terms.symbol, side, quantity, terms.price_text(row.price_ticks), client_order_id=client_order_id,
             time_in_force=TIMES_IN_FORCE[row.time_in_force], valid_until_ms=valid_until_ms,
