@@ -59,7 +59,7 @@ class Ticker:
     def __init__(self, covered_ms: int = 0) -> None:
         """From `covered_ms` on all trades are added."""
         self.sequence = 0  # of the newest trade
-        self.is_whole = False  # the past has been merged
+        self.is_whole = False  # the past has been merged, or there is none
         self._covered_ms = covered_ms
         self._last: int | None = None
         self._now_ms = 0
@@ -81,6 +81,8 @@ class Ticker:
         """Takes the next trade. One of the past, read again at a start, counts too; the caller takes out copies."""
         price, volume = parse_decimal(trade.price, DECIMALS), parse_decimal(trade.quantity, DECIMALS)
         quote, sequence = parse_decimal(trade.quote_quantity, DECIMALS), trade.sequence
+        if sequence == 1:
+            self.is_whole, self._covered_ms = True, 0
         open_time_ms = trade.time_ms - trade.time_ms % MINUTE_MS
         minute = self._minutes[-1] if self._minutes else None
         if minute is not None and minute.open_time_ms == open_time_ms:

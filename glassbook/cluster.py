@@ -39,6 +39,7 @@ STOP_S = 90
 POLL_S = 0.05
 # A program that dies so often during a start will not come up by itself.
 HOPELESS_RESTARTS = 4
+HISTORY_NICE = 5  # nobody waits for candles and history: an order goes first
 
 
 @dataclass(frozen=True)
@@ -51,17 +52,21 @@ class Stage:
     inputs: tuple[str, ...] = ()
     stop_s: int = 15
     trading: bool = True  # a start waits until its group has read all there is; the others are started behind it
+    nice: int = 0  # how far it stands back where there is more to do than processors
 
 
 STAGES: tuple[Stage, ...] = (
-    Stage(CLICKHOUSE, "sinks.embedded", stop_s=30),
+    Stage(CLICKHOUSE, "sinks.embedded", stop_s=30, nice=HISTORY_NICE),
     Stage("ledger", "ledger", group="ledger", inputs=("accounts",)),
     Stage("matcher", "matcher", group="matcher", inputs=("orders",)),
     Stage("clock", "clock"),
     # Trading waits neither for candles nor for history, nor for who checks it: the sinks may have hours to catch up, or
     # a server that is away.
-    Stage("candle_agg", "candle_agg", group="candle_agg", inputs=("trades",), trading=False),
-    Stage("sinks", "sinks", group="sinks", inputs=("trades", "candles", "ledger", "alerts"), stop_s=60, trading=False),
+    Stage("candle_agg", "candle_agg", group="candle_agg", inputs=("trades",), trading=False, nice=HISTORY_NICE),
+    Stage(
+        "sinks", "sinks", group="sinks", inputs=("trades", "candles", "ledger", "alerts"), stop_s=60, trading=False,
+        nice=HISTORY_NICE,
+    ),
     Stage(
         "canary", "canary", group="canary", inputs=("accounts", "orders", "trades", "depth", "ledger"), stop_s=30,
         trading=False,
@@ -201,9 +206,12 @@ class Cluster:
         found = [Group("brokers", 100, brokers)]
         programs = {
             # ClickHouse needs nobody, so it starts while the brokers do.
-            stage.name: Program(stage.name, [*python, stage.module], stage.stop_s, autostart=stage.name == CLICKHOUSE)
+            stage.name: Program(
+                stage.name, [*_nicely(stage.nice), *python, stage.module], stage.stop_s,
+                autostart=stage.name == CLICKHOUSE,
+            )
             for stage in self.stages
-        }
+        }  # fmt: skip
         gateway = programs.pop(GATEWAY, None)
         if clickhouse := programs.pop(CLICKHOUSE, None):
             found.append(Group(CLICKHOUSE, 300, (clickhouse,)))
@@ -317,6 +325,10 @@ class Cluster:
             self._supervisor_process.wait()
             self._supervisor_process = None
         self._held.close()
+
+
+def _nicely(nice: int) -> list[str]:
+    return ["nice", "-n", str(nice)] if nice else []
 
 
 def unanswered(url: str) -> str:

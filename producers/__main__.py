@@ -24,7 +24,8 @@ def order_gateway(settings: Settings) -> Runtime:
         connector(settings, GATEWAY),
         demonstration_key(settings),
     )
-    return Runtime(place, GatewayLimits(rates=Rates(settings.rate_per_account, settings.rate_per_address)))
+    rates = Rates(settings.rate_per_account, settings.rate_per_address)
+    return Runtime(place, GatewayLimits(rates=rates, in_flight=settings.gateway_in_flight))
 
 
 def demonstration_key(settings: Settings) -> Key | None:

@@ -24,6 +24,7 @@ from producers import (
     proofs,
     public_routes,
 )
+from producers.admission import Urgency
 from producers.gateway import Gateway
 from producers.openapi import describe
 from producers.page import page_routes
@@ -40,6 +41,7 @@ class Route(NamedTuple):
     method: str
     path: str
     handler: Handler
+    urgency: Urgency = Urgency.USUAL
 
 
 ROUTES = (
@@ -54,11 +56,11 @@ ROUTES = (
     Route("POST", "/api/v1/orders/test", command_routes.try_order),
     Route("POST", "/api/v1/orders/quote", public_routes.quote),
     Route("POST", "/api/v1/orders/batch", command_routes.place_batch),
-    Route("DELETE", "/api/v1/orders", command_routes.cancel_all),
-    Route("POST", "/api/v1/orders/cancel", command_routes.cancel_all),
-    Route("POST", "/api/v1/orders/cancel-all-after", command_routes.cancel_all_after),
-    Route("DELETE", "/api/v1/orders/{order_id}", command_routes.cancel_order),
-    Route("POST", "/api/v1/orders/{order_id}/cancel", command_routes.cancel_order),
+    Route("DELETE", "/api/v1/orders", command_routes.cancel_all, Urgency.ENDS_ORDERS),
+    Route("POST", "/api/v1/orders/cancel", command_routes.cancel_all, Urgency.ENDS_ORDERS),
+    Route("POST", "/api/v1/orders/cancel-all-after", command_routes.cancel_all_after, Urgency.ENDS_ORDERS),
+    Route("DELETE", "/api/v1/orders/{order_id}", command_routes.cancel_order, Urgency.ENDS_ORDERS),
+    Route("POST", "/api/v1/orders/{order_id}/cancel", command_routes.cancel_order, Urgency.ENDS_ORDERS),
     Route("PUT", "/api/v1/orders/{order_id}", command_routes.amend_order),
     Route("POST", "/api/v1/orders/{order_id}/amend", command_routes.amend_order),
     Route("GET", "/api/v1/orders", account_routes.open_orders),
@@ -78,8 +80,8 @@ ROUTES = (
     Route("GET", "/api/v1/demonstration", demonstration.offer),
     Route("POST", "/api/v1/demonstration", demonstration.give_funds),
     Route("GET", "/api/v1/time", public_routes.time),
-    Route("GET", "/healthz", public_routes.healthz),
-    Route("GET", "/readyz", public_routes.readyz),
+    Route("GET", "/healthz", public_routes.healthz, Urgency.ALWAYS),
+    Route("GET", "/readyz", public_routes.readyz, Urgency.ALWAYS),
 )
 
 
@@ -92,7 +94,8 @@ def build_app(gateway: Gateway, lifespan: Lifespan = nothing_to_run, page: Path 
     """`page` is the folder that the build of the trading page has made, if there is one."""
     app = FastAPI(title="Glassbook order gateway", version="1", lifespan=lifespan, redirect_slashes=False)
     for route in ROUTES:
-        app.router.add_route(route.path, endpoint(gateway, route.handler), [route.method], include_in_schema=False)
+        serve = endpoint(gateway, route.handler, route.urgency)
+        app.router.add_route(route.path, serve, [route.method], include_in_schema=False)
     app.router.routes.extend(page_routes(page))
     app.router.add_route(REFUSALS_PATH, _refusals, ["GET"], include_in_schema=False)
     app.openapi = describe  # type: ignore[method-assign]

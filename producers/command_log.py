@@ -7,6 +7,7 @@ it is replaced by a new one.
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 
 import structlog
 from aiokafka import AIOKafkaProducer
@@ -24,8 +25,10 @@ RETRY_S = 0.5
 
 
 class CommandLog:
-    def __init__(self, bootstrap_servers: str) -> None:
+    def __init__(self, bootstrap_servers: str, heard: Callable[[], None]) -> None:
+        """`heard` is called whenever the log has answered."""
         self._bootstrap_servers = bootstrap_servers
+        self._heard = heard
         self._producer: AIOKafkaProducer | None = None
         self._failed = asyncio.Event()
 
@@ -69,6 +72,7 @@ class CommandLog:
                 logger.error("a command's fate is unknown; a new producer takes over", why=str(error))
                 self._failed.set()
             return None
+        self._heard()
         record = acknowledged.result()
         # A retry that the broker recognised as one, but no longer knows the place of, comes back with offset -1.
         return Place(record.partition, record.offset) if record.offset >= 0 else None

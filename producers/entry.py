@@ -10,6 +10,7 @@ from typing import Protocol
 import msgspec
 import structlog
 
+from producers.admission import Urgency
 from producers.command_routes import make_wait, take_many, take_one
 from producers.gateway import Gateway
 from producers.submit import Wait
@@ -38,22 +39,28 @@ Take = Callable[[bytes, Wait], Awaitable[Answer]]
 
 def order_entry(gateway: Gateway) -> Mapping[str, Method]:
     """The methods by name."""
-    return {
-        "order.place": _method(gateway, "order.place", take_one(gateway, NewOrder)),
-        "order.cancel": _method(gateway, "order.cancel", take_one(gateway, CancelOrder)),
-        "order.cancel_all": _method(gateway, "order.cancel_all", take_one(gateway, CancelAll)),
-        "order.cancel_all_after": _method(gateway, "order.cancel_all_after", take_one(gateway, CancelAllAfter)),
-        "order.amend": _method(gateway, "order.amend", take_one(gateway, AmendOrder)),
-        "order.batch": _method(gateway, "order.batch", lambda body, wait: take_many(gateway, body, wait)),
+
+    async def take_batch(body: bytes, wait: Wait) -> Answer:
+        return await take_many(gateway, body, wait)
+
+    takes: dict[str, tuple[Take, Urgency]] = {
+        "order.place": (take_one(gateway, NewOrder), Urgency.USUAL),
+        "order.cancel": (take_one(gateway, CancelOrder), Urgency.ENDS_ORDERS),
+        "order.cancel_all": (take_one(gateway, CancelAll), Urgency.ENDS_ORDERS),
+        "order.cancel_all_after": (take_one(gateway, CancelAllAfter), Urgency.ENDS_ORDERS),
+        "order.amend": (take_one(gateway, AmendOrder), Urgency.USUAL),
+        "order.batch": (take_batch, Urgency.USUAL),
     }
+    return {name: _method(gateway, name, take, urgency) for name, (take, urgency) in takes.items()}
 
 
-def _method(gateway: Gateway, name: str, take: Take) -> Method:
+def _method(gateway: Gateway, name: str, take: Take, urgency: Urgency) -> Method:
     async def answer(asked: Asked) -> tuple[int, bytes]:
         try:
-            gateway.limiter.count_address(asked.address)
-            wait = make_wait(asked.wait, _timeout_ms(gateway, asked.timeout_ms), name)
-            found = await take(asked.body, wait)
+            with gateway.admission.request(gateway.now(), urgency):
+                gateway.limiter.count_address(asked.address)
+                wait = make_wait(asked.wait, _timeout_ms(gateway, asked.timeout_ms), name)
+                found = await take(asked.body, wait)
         except Refused as refused:
             found = refusal_answer(refused, name)
         except Exception:

@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol
 
 from msgspec import Struct
 
+from producers.admission import Admission
 from producers.books import MarketData
 from producers.executions import Page, RecentEntries
 from producers.health import Health
@@ -81,6 +82,7 @@ class GatewayLimits(Struct, frozen=True, kw_only=True):
     rates: Rates = Rates()
     default_timeout_ms: int = 5_000
     max_timeout_ms: int = 30_000
+    in_flight: int = 2_000  # requests
 
 
 class Gateway:
@@ -122,6 +124,7 @@ class Gateway:
         self.health = health
         self.limits = limits
         self.limiter = Limiter(limits.rates)
+        self.admission = Admission(limits.in_flight)
         self.now_ms = now_ms
         self.now = now
         self.operator = operator

@@ -22,7 +22,7 @@ NOT_NEEDED = frozenset({Part.CANDLES, Part.ALERTS})  # to be ready: without them
 class Health:
     def __init__(self) -> None:
         self.parts = {part: Freshness() for part in Part}
-        self.answered_at: float | None = None  # when the log last answered a probe
+        self.answered_at: float | None = None  # when the log last answered: a probe, a command, or a reader
         self.producer_open = False
         self.disk_full: str | None = None
         self.started = False  # genesis has been seen

@@ -55,7 +55,6 @@ class Monitor:
         while True:
             self._health.producer_open = self._log.is_open
             await self._probe(consumer, Part.LEDGER, (LEDGER,))
-            self._health.answered_at = self._now()
             market = self._health.parts[Part.MARKET]
             if count % MARKET_EVERY == 0 or not market.is_fresh(self._now()):
                 await self._probe(consumer, Part.MARKET, (DEPTH, TRADES))
@@ -68,7 +67,13 @@ class Monitor:
 
     async def _probe(self, consumer: AIOKafkaConsumer, part: Part, topics: Sequence[str]) -> None:
         places = known_partitions(consumer, topics)
-        ends = await asyncio.wait_for(consumer.end_offsets(places), ANSWER_S)
+        try:
+            ends = await asyncio.wait_for(consumer.end_offsets(places), ANSWER_S)
+        except TimeoutError:
+            if self._health.is_log_reachable(self._now()):
+                return  # others have heard from it meanwhile: it is this process that is late
+            raise
+        self._health.answered_at = self._now()
         plain: dict[Place, int] = {(place.topic, place.partition): end for place, end in ends.items()}
         self._health.parts[part].probed(plain, self._followers[part].positions, self._now())
 

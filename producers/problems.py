@@ -41,7 +41,7 @@ _BY_STATUS: dict[int, tuple[Reason, ...]] = {
     500: (Reason.INTERNAL_ERROR,),
     503: (
         Reason.STORAGE_FULL, Reason.LOG_UNAVAILABLE, Reason.NOT_READY, Reason.HISTORY_UNAVAILABLE, Reason.NO_GENESIS,
-        Reason.MARKET_HALTED,
+        Reason.MARKET_HALTED, Reason.OVERLOADED,
     ),
 }  # fmt: skip
 

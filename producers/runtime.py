@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from msgspec import Struct
 
 from producers.account_stream import AccountStreams, Listeners
+from producers.admission import TICK_S
 from producers.app import build_app
 from producers.books import MarketData
 from producers.clickhouse_queries import Connect, Queries
@@ -56,7 +57,7 @@ class Runtime:
         servers = place.bootstrap_servers
         view, market, entries, waiting = View(), MarketData(), RecentEntries(), Waiting()
         trades, candles, alerts = RecentTrades(), RecentCandles(), RecentAlerts()
-        self._health, self._log, self._history = Health(), CommandLog(servers), History(servers)
+        self._health, self._log, self._history = Health(), CommandLog(servers, self._heard), History(servers)
         self._stretches, self._queries = Stretches(servers), Queries(place.clickhouse, time.monotonic)
         store, listeners = ClickHouseStore(self._queries), Listeners(view)
         self.gateway = Gateway(
@@ -81,14 +82,24 @@ class Runtime:
         }
 
     def _follower(self, part: Part, projection: Projection, **fetch: Any) -> Follower:
-        return Follower(self._place.bootstrap_servers, projection, self._health.parts[part], host_time_ms, **fetch)
+        servers, freshness = self._place.bootstrap_servers, self._health.parts[part]
+        return Follower(servers, projection, freshness, host_time_ms, heard=self._heard, **fetch)
+
+    def _heard(self) -> None:
+        self._health.answered_at = time.monotonic()
+
+    async def _tick(self) -> None:
+        """Until cancelled: the admission of requests goes by how late this is."""
+        while True:
+            self.gateway.admission.ticked(time.monotonic())
+            await asyncio.sleep(TICK_S)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """The readers, for as long as requests are served."""
         place, followers = self._place, self._followers
         monitor = Monitor(place.bootstrap_servers, self._health, self._log, followers, time.monotonic)
-        runs = [self._log.run(), monitor.run(), *(follower.run() for follower in followers.values())]
+        runs = [self._tick(), self._log.run(), monitor.run(), *(follower.run() for follower in followers.values())]
         runs.append(self._queries.watch(ASK_STORE_S))
         runs.append(watch_disk(place.data_dir, place.disk_reserve_mb, self._health))
         tasks = [asyncio.create_task(run) for run in runs]

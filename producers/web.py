@@ -10,6 +10,7 @@ import structlog
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
+from producers.admission import Urgency
 from producers.csv_answers import Csv, csv_bytes
 from producers.gateway import Gateway
 from producers.history_store import MAX_TIME_MS
@@ -56,13 +57,14 @@ def refusal_answer(refused: Refused, instance: str, **more: Any) -> Answer:
     return Answer(document.status, document)
 
 
-def endpoint(gateway: Gateway, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
-    """The handler as Starlette calls it: the address counted, refusals as problems."""
+def endpoint(gateway: Gateway, handler: Handler, urgency: Urgency) -> Callable[[Request], Awaitable[Response]]:
+    """The handler as Starlette calls it: admitted, the address counted, refusals as problems."""
 
     async def serve(request: Request) -> Response:
         try:
-            gateway.limiter.count_address(request.client.host if request.client else "")
-            return respond(await handler(gateway, request))
+            with gateway.admission.request(gateway.now(), urgency):
+                gateway.limiter.count_address(request.client.host if request.client else "")
+                return respond(await handler(gateway, request))
         except Refused as refused:
             return respond(refusal_answer(refused, request.scope["path"]))
         except ClientDisconnect:

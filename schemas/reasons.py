@@ -96,6 +96,7 @@ class Reason(StrEnum):
     WRONG_CONTENT_TYPE = "WRONG_CONTENT_TYPE"
     BAD_PARAMETER = "BAD_PARAMETER"
     RATE_LIMITED = "RATE_LIMITED"
+    OVERLOADED = "OVERLOADED"
     STORAGE_FULL = "STORAGE_FULL"
     LOG_UNAVAILABLE = "LOG_UNAVAILABLE"
     NOT_READY = "NOT_READY"
@@ -193,6 +194,7 @@ TEXTS: dict[Reason, str] = {
     Reason.WRONG_CONTENT_TYPE: "Send application/json.",
     Reason.BAD_PARAMETER: "A path or query parameter is malformed.",
     Reason.RATE_LIMITED: "Too many requests; see Retry-After.",
+    Reason.OVERLOADED: "The gateway has more to do than it can; nothing was sent. See Retry-After.",
     Reason.STORAGE_FULL: "The exchange's disk is nearly full; nothing was accepted.",
     Reason.LOG_UNAVAILABLE: "The log cannot be written now; nothing was accepted.",
     Reason.NOT_READY: "The gateway is still reading its state; try again in a moment.",

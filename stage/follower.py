@@ -7,7 +7,7 @@ says how far it is, and `Freshness` holds that against the log's ends.
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import structlog
@@ -22,6 +22,7 @@ logger = structlog.get_logger()
 RETRY_S = 0.5
 MAX_RECORDS = 500
 LOOK_AGAIN_MS = 1000
+LONGEST_TURN_S = 0.1
 
 
 def host_time_ms() -> int:
@@ -40,14 +41,17 @@ class Follower:
         freshness: Freshness,
         now_ms: Any,
         only: int | None = None,
+        heard: Callable[[], None] = lambda: None,
         **fetch: Any,
     ) -> None:
-        """`only` is the one partition that is followed, where one tells all that is wanted."""
+        """`only` is the one partition that is followed, where one tells all that is wanted. `heard` is called whenever
+        the log has answered with records."""
         self._bootstrap_servers = bootstrap_servers
         self._projection = projection
         self._freshness = freshness
         self._now_ms = now_ms
         self._only = only
+        self._heard = heard
         self._fetch = fetch
         self._restored = False
         self.positions: dict[Place, int] = {}
@@ -81,9 +85,12 @@ class Follower:
         consumer.assign(places)
         for place in places:
             consumer.seek(place, self.positions.setdefault(place, 0))
-        looked = time.monotonic()
+        looked = resumed = time.monotonic()
+        waited_s = 0.0
         while True:
             batches = await consumer.getmany(timeout_ms=LOOK_AGAIN_MS, max_records=MAX_RECORDS)
+            if batches:
+                self._heard()
             for place, records in batches.items():
                 for record in records:
                     if record.value is not None:
@@ -94,8 +101,13 @@ class Follower:
                 looked = time.monotonic()
                 if len(self.places(consumer)) != len(places):
                     raise PartitionsAdded
-            # Data that is there already is taken without a pause; requests must have their turn in between.
-            await asyncio.sleep(0)
+            # Data that is there already is taken without a pause, so others must have their turn in between. Where
+            # these take long, so may this: else a view would fall behind by the work of a busy process.
+            paused = time.monotonic()
+            if paused - resumed >= waited_s:
+                await asyncio.sleep(0)
+                resumed = time.monotonic()
+                waited_s = min(resumed - paused, LONGEST_TURN_S)
 
     def places(self, consumer: AIOKafkaConsumer) -> list[TopicPartition]:
         """What is followed, as of this consumer's newest metadata."""

@@ -263,6 +263,15 @@ def test_the_past_fits_where_its_trades_are_next_to_those_at_hand():
     assert found.since_ms == start_ms - WINDOW_MS + MINUTE_MS
 
 
+def test_who_has_seen_the_first_trade_of_all_asks_for_no_past():
+    ticker = Ticker(covered_ms=NOON_MS)
+    for sequence in (1, 2):
+        assert not ticker.is_whole or sequence == 2
+        ticker.add(trade(sequence, "20", time_ms=NOON_MS + 1))
+    assert ticker.is_whole
+    assert (ticker.figures().trades, ticker.figures().since_ms) == (2, NOON_MS - WINDOW_MS + MINUTE_MS)
+
+
 def test_the_past_of_a_quiet_market_must_reach_its_last_trade():
     ticker = Ticker(covered_ms=NOON_MS)
     ticker.restore(12, "15")

@@ -159,12 +159,12 @@ def test_alerts_are_kept_by_their_id_in_bounds(monkeypatch):
 def test_minutes_from_clickhouses_rows():
     row = (
         b'{"open_time_ms":"1800000000000","open":"10","high":"12.5","low":"9","close":"11",'
-        b'"volume":"3.25","quote_volume":"33","first_sequence":"4","last_sequence":"9"}\n'
+        b'"volume":"3.25","quote_volume":"33","first_sequence":"4","last_sequence":"9","symbol":"ABC-USD"}\n'
     )
-    (minute,) = minutes_of(row)
+    (minute,) = minutes_of(row)["ABC-USD"]
     assert (minute.open_time_ms, minute.first_sequence, minute.last_sequence) == (1_800_000_000_000, 4, 9)
     assert (minute.high, minute.volume) == (125 * 10**17, 325 * 10**16)
-    assert minutes_of(b"") == []
+    assert minutes_of(b"") == {}
 
 
 def test_a_busted_trade_is_told_on_the_trades_stream():
