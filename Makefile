@@ -71,6 +71,7 @@ lock: ## resolve the lock files anew (ARGS="--upgrade" for newer versions)
 	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	$(LOCK) requirements/uv.in -o requirements/uv.txt
 	$(LOCK) pyproject.toml --group build --group dev -o requirements/lock.txt
+	$(LOCK) --group peers --constraint requirements/lock.txt -o requirements/peers.txt
 
 # Another Kafka: change WANTED in glassbook/kafka_dist.py, then this writes every jar's checksum anew.
 lock-kafka: $(INSTALLED)

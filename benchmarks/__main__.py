@@ -1,11 +1,13 @@
-"""`python -m benchmarks engine|stage|latency|recovery|layouts|candles|sink|canary|feeds|page|all`."""
+"""`python -m benchmarks engine|stage|latency|recovery|layouts|candles|sink|canary|feeds|page|baseline|peers|all`."""
 
 from typing import Annotated
 
 import typer
 from msgspec.structs import replace
 
-from benchmarks import canary, candles, engine, feeds, latency, layouts, page, recovery, sink, stage
+from benchmarks import baseline, canary, candles, engine, feeds, latency, layouts, page, peers, recovery, sink, stage
+from simulator.load.doors import DoorName
+from simulator.load.result import Wanted
 
 app = typer.Typer(help="How fast Glassbook is on this machine.", no_args_is_help=True, add_completion=False)
 
@@ -106,6 +108,40 @@ def feeds_command(seconds: Seconds = 15, seed: Seed = 1, json: Json = False) -> 
 def page_command(seconds: Seconds = 15, seed: Seed = 1, json: Json = False) -> None:
     """The trading page in the system's chromium, while a market takes 200 orders a second."""
     page.run(seconds, seed, json)
+
+
+@app.command("baseline")
+def baseline_command(
+    percent: Annotated[float, typer.Option(min=0.1, help="Of B3's; with --find, where to begin.")] = 10,
+    seconds: Annotated[int, typer.Option(min=1, help="How long each load is measured.")] = 15,
+    warm_up: Annotated[int, typer.Option(min=0, help="Seconds of the same before.")] = baseline.WARM_UP_S,
+    batch: Annotated[bool, typer.Option("--batch", help="Commands in signed batches of up to 20.")] = False,
+    seed: Seed = 1,
+    json: Json = False,
+    rounds: Annotated[int, typer.Option(min=0, help="How often each is loaded so, in turn.")] = 1,
+    find: Annotated[bool, typer.Option("--find", help="Also search the most that each sustains.")] = False,
+    kills: Annotated[int, typer.Option(min=0, help="How often each is killed under that load.")] = 5,
+) -> None:
+    """Glassbook beside one Python process without a log, under the same load; and what each loses by SIGKILL."""
+    door = DoorName.BATCH if batch else DoorName.REST
+    wanted = Wanted(door=door, percent=percent, seconds=seconds, warm_up_s=warm_up)
+    baseline.run(wanted, seed, json, rounds, find, kills)
+
+
+@app.command("peers")
+def peers_command(
+    seed: Seed = 1,
+    json: Json = False,
+    resting: Annotated[int, typer.Option(help="Orders on the book.", min=100)] = peers.RESTING_ORDERS,
+    operations: Annotated[int, typer.Option(help="Measured, behind those that fill the book.", min=1)] = (
+        peers.OPERATIONS
+    ),
+    rounds: Annotated[
+        int, typer.Option(help="How often each engine is measured, in turn; the best counts.", min=1)
+    ] = 3,
+) -> None:
+    """The matcher's engine beside those on PyPI, on one workload, once they agree on its fills."""
+    peers.run(seed, json, resting, operations, rounds)
 
 
 @app.command("all")

@@ -67,7 +67,7 @@ def play(settings: Settings, path: Path, most_orders: int | None, run: str, show
     """On a running exchange whose operator's key is at hand. Returns once all that was sent has been judged."""
     day = about_day(path)
     prepared = prepare(settings, run, day.seed, day.symbols, day.brokers)
-    watch = Watch(settings)
+    watch = Watch.of(settings)
     player = Player(settings.bootstrap_servers, prepared, watch)
     watch.start()
     try:

@@ -43,7 +43,7 @@ class Attempts:
         """What can't be cancelled now is told, and hides no result."""
         try:
             with self._status("cancelling what is open"):
-                cancel_all(self._settings, prepared)
+                cancel_all(self._settings.gateway_url, prepared)
         except GlassbookError as error:
             self._console.print(f"what the brokers have open stays open: {error}", markup=False)
 

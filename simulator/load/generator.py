@@ -170,7 +170,7 @@ class Generator:
             digest = digest_of(encode_command(command))
             said = Acknowledged(
                 document.command_id, digest, is_order, reply.refused, document.order_id,
-                "" if reply.refused else str(document.status), document.filled,
+                "" if reply.refused else str(document.status), document.filled, asked.broker.account.id,
             )  # fmt: skip
             self._file.write(_encode(said) + b"\n")
 

@@ -36,6 +36,7 @@ class Acknowledged(Struct, frozen=True, array_like=True):
     order_id: str
     status: str  # of the order, as it was answered
     filled: str
+    account: str  # whose command it is
 
 
 class Ready(Struct, frozen=True):

@@ -55,7 +55,7 @@ def prepare(settings: Settings, run: str, seed: int, symbols: int, brokers: int)
         wanted = [market.symbol for market in _list_missing(settings, symbols).markets]
         markets = _open_markets(client, wanted)
     prepared = Prepared(exchange, run, seed, markets, brokers)
-    uvloop.run(_open_accounts(settings.gateway_url, prepared, Operator(key, exchange)))
+    open_accounts(settings.gateway_url, prepared, Operator(key, exchange))
     return prepared
 
 
@@ -122,6 +122,11 @@ def _check_open(listed: answers.ListedMarket) -> None:
 # --- accounts
 
 
+def open_accounts(url: str, prepared: Prepared, operator: Operator) -> None:
+    """The brokers', with money in all that they trade."""
+    uvloop.run(_open_accounts(url, prepared, operator))
+
+
 async def _open_accounts(url: str, prepared: Prepared, operator: Operator) -> None:
     keys = [broker_key(prepared.seed, prepared.run, number) for number in range(prepared.brokers)]
     held = held_symbols(len(prepared.markets), prepared.brokers)
@@ -134,11 +139,11 @@ async def _open_accounts(url: str, prepared: Prepared, operator: Operator) -> No
     await _all_done(url, deposits)
 
 
-def cancel_all(settings: Settings, prepared: Prepared) -> None:
+def cancel_all(url: str, prepared: Prepared) -> None:
     """What the brokers have open."""
     keys = (broker_key(prepared.seed, prepared.run, number) for number in range(prepared.brokers))
     accounts = [Account(Signer(key, prepared.exchange, window_ms=MAX_WINDOW_MS)) for key in keys]
-    uvloop.run(_all_done(settings.gateway_url, (account.cancel_all() for account in accounts)))
+    uvloop.run(_all_done(url, (account.cancel_all() for account in accounts)))
 
 
 async def _all_done(url: str, wanted: Iterable[Call[Any]]) -> None:

@@ -132,6 +132,11 @@ class Result:
         by_process = self.cpu_ms_by_process
         return sum(by_process.values()) if by_process else None
 
+    @property
+    def generator_ms_per_order(self) -> float:
+        """Processor time of the generator for each new order or cancel."""
+        return 1000 * self.series.cpu_s() / max(self.commands, 1)
+
     def _others(self) -> float:
         """The part of the machine's processor that neither the exchange nor the generator had."""
         used = self.used

@@ -29,7 +29,7 @@ def summary(result: Result) -> dict[str, Any]:
 
 def document(result: Result, machine: str) -> dict[str, Any]:
     """All of it: the summary's keys first."""
-    found, commands = result.findings, max(result.commands, 1)
+    found = result.findings
     return summary(result) | {
         "verdict": in_words(result.verdict),
         "remarks": result.verdict.remarks,
@@ -58,7 +58,7 @@ def document(result: Result, machine: str) -> dict[str, Any]:
             "processes": result.sent.processes,
             "connections": result.sent.connections,
             "late_p99_ms": round(found.late_p99_ms, 2),
-            "cpu_ms_per_order": round(1000 * result.series.cpu_s() / commands, 3),
+            "cpu_ms_per_order": round(result.generator_ms_per_order, 3),
             "busy": round(found.busy, 3),
         },
         "by_second": _by_second(result),

@@ -7,7 +7,8 @@ It looks from a thread of its own, since a busy broker may answer late; what it 
 import threading
 import time
 import xmlrpc.client
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Self
 
 import psutil
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
@@ -54,7 +55,7 @@ class Processes:
     def usage(self) -> dict[str, Usage]:
         if time.monotonic() - self._looked_s > CHILDREN_S:
             self._look()
-        found = {name: _usage(processes) for name, processes in self._known.items()}
+        found = {name: usage_of(processes) for name, processes in self._known.items()}
         return {name: usage for name, usage in found.items() if usage is not None}
 
     def _look(self) -> None:
@@ -74,7 +75,7 @@ def _with_children(pid: int) -> list[psutil.Process]:
         return []
 
 
-def _usage(processes: Sequence[psutil.Process]) -> Usage | None:
+def usage_of(processes: Sequence[psutil.Process]) -> Usage | None:
     """None where one of them has ended: half a sum would look like work undone."""
     cpu_s = memory = 0.0
     try:
@@ -118,11 +119,18 @@ class Lags:
 
 
 class Watch(threading.Thread):
-    def __init__(self, settings: Settings) -> None:
+    """Asks `usage` for the processes, and `lags` for the stages, of which a system without a log has none."""
+
+    def __init__(self, usage: Callable[[], dict[str, Usage]], lags: Lags | None = None) -> None:
         super().__init__(name="watch", daemon=True)
         self.samples: list[Sample] = []
-        self._processes, self._lags = Processes(settings), Lags(settings.bootstrap_servers)
+        self._usage, self._lags = usage, lags
         self._stopping = threading.Event()
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """The exchange that has these settings."""
+        return cls(Processes(settings).usage, Lags(settings.bootstrap_servers))
 
     def run(self) -> None:
         due = time.monotonic()
@@ -137,9 +145,9 @@ class Watch(threading.Thread):
         self.samples.append(self._sample())
 
     def _sample(self) -> Sample:
-        at, usage = time.monotonic(), self._processes.usage()
+        at, usage = time.monotonic(), self._usage()
         try:
-            lag, trades_end = self._lags.look()
+            lag, trades_end = ({}, 0) if self._lags is None else self._lags.look()
         except (KafkaException, TimeoutError):
             lag, trades_end = {}, 0
         times = psutil.cpu_times()

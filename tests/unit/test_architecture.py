@@ -133,6 +133,13 @@ def test_streams_and_orders_meet_in_one_place_only():
         assert found == ([REPOSITORY / "glassbook" / "web.py"] if folder == "glassbook" else [])
 
 
+def test_the_exchange_imports_neither_benchmarks_nor_tests():
+    """And so not the exchange without a log that it is compared with."""
+    for folder in sorted(OURS - {"tests", "benchmarks", "simulator"}):
+        for path in (REPOSITORY / folder).rglob("*.py"):
+            assert not set(imported(path)) & {"benchmarks", "tests"}, path
+
+
 def test_the_rules_see_the_files_that_they_are_for():
     names = {f"{path.parent.name}/{path.name}" for path in pure_files()}
     assert {"matcher/engine.py", "matcher/book.py", "ledger/core.py", "ledger/settlement.py"} <= names

@@ -47,7 +47,7 @@ class Played:
         self.exchange.run()
         is_order = not isinstance(command, CancelOrder)
         digest = digest_of(encode_command(command))
-        return Acknowledged(place, digest, is_order, refused, order_id or place, status, filled)
+        return Acknowledged(place, digest, is_order, refused, order_id or place, status, filled, signer.account)
 
     def missing(self, **changed: Acknowledged) -> list[str]:
         """What an accounting of what was said misses, with these said otherwise or besides."""
@@ -117,7 +117,7 @@ def test_what_was_answered_otherwise_is_missed(played: Played, name: str, change
 def test_a_lost_order_is_missed(played: Played) -> None:
     """Acknowledged at the end of the log, where nothing stands."""
     end = len(list(played.exchange.cluster.values("accounts", 0)))
-    lost = Acknowledged(f"0-{end}", digest_of(b"{}"), True, "", f"0-{end}", "OPEN", "0")
+    lost = Acknowledged(f"0-{end}", digest_of(b"{}"), True, "", f"0-{end}", "OPEN", "0", "")
     assert played.missing(lost=lost) == [f"0-{end}: accounts doesn't have it there, with its bytes"]
 
 
