@@ -1,13 +1,22 @@
-"""`python -m benchmarks engine|stage|latency|recovery|layouts|candles|sink|canary|feeds|page|baseline|peers|all`."""
+"""`python -m benchmarks engine|stage|latency|recovery|layouts|candles|sink|canary|feeds|page|baseline|peers|scaling|all`."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from msgspec.structs import replace
 
 from benchmarks import baseline, canary, candles, engine, feeds, latency, layouts, page, peers, recovery, sink, stage
+from benchmarks.scaling import run as scaling
+from benchmarks.scaling.found import Part
+from benchmarks.scaling.ladder import MOST_PERCENT, numbers
+from benchmarks.scaling.parts import Options
 from simulator.load.doors import DoorName
+from simulator.load.mix import BROKERS, SYMBOLS
 from simulator.load.result import Wanted
+
+MOST_PARTITIONS = 1_000
+BROKEN_OFF = 130  # as a shell says it of Ctrl-C
 
 app = typer.Typer(help="How fast Glassbook is on this machine.", no_args_is_help=True, add_completion=False)
 
@@ -142,6 +151,59 @@ def peers_command(
 ) -> None:
     """The matcher's engine beside those on PyPI, on one workload, once they agree on its fills."""
     peers.run(seed, json, resting, operations, rounds)
+
+
+@app.command("scaling")
+def scaling_command(
+    only: Annotated[Part | None, typer.Option(help="One part. [default: all three]", show_default=False)] = None,
+    seconds: Annotated[int, typer.Option(help="Of each level of load.", min=1)] = 30,
+    warm_up: Annotated[int, typer.Option(help="Of each system, before its first level.", min=0)] = 60,
+    seed: Seed = 1,
+    door: Annotated[
+        list[DoorName] | None, typer.Option(help="May be said again. [default: all three]", show_default=False)
+    ] = None,
+    percents: Annotated[
+        str, typer.Option(help="Loads, as 10,25,50. [default: until it is too much]", show_default=False)
+    ] = "",
+    beyond: Annotated[
+        bool, typer.Option("--beyond", help="Past a load that isn't sustained, as long as its orders are done in time.")
+    ] = False,
+    partitions: Annotated[
+        str, typer.Option(help="Of orders and of accounts, to compare; where there are fewer markets, some stay empty.")
+    ] = "1,4,8,32",
+    gateways: Annotated[str, typer.Option(help="Gateway processes, to compare.")] = "1,2",
+    symbols: Annotated[int, typer.Option(help="Markets.", min=1, max=9_999)] = SYMBOLS,
+    brokers: Annotated[int, typer.Option(help="Accounts that trade.", min=1, max=10_000)] = BROKERS,
+    out: Annotated[
+        Path, typer.Option(metavar="FILE", help="Where to write the page; the figures go beside it, as .json.")
+    ] = Path("glassbook-scaling.html"),
+    json: Json = False,
+) -> None:
+    """What an order costs, as a page: against load, against partitions and processes, against resting orders.
+
+    Takes over an hour in full. Ctrl-C ends it, and what there is by then is written.
+    """
+    options = Options(
+        seconds=seconds, warm_up_s=warm_up, seed=seed, symbols=symbols, brokers=brokers, beyond=beyond,
+        doors=door or tuple(DoorName), percents=_numbers(percents, 0.1, MOST_PERCENT) if percents else (),
+        partitions=_counts(partitions, MOST_PARTITIONS), gateway_processes=_counts(gateways, 64),
+    )  # fmt: skip
+    found = scaling.run(options, [only] if only else list(Part), out, json)
+    raise typer.Exit(BROKEN_OFF if found.broken_off else 0)
+
+
+def _numbers(text: str, least: float, most: float) -> list[float]:
+    try:
+        return numbers(text, least, most)
+    except ValueError as error:
+        raise typer.BadParameter(f"{text!r}: {error}") from error
+
+
+def _counts(text: str, most: int) -> list[int]:
+    found = _numbers(text, 1, most)
+    if any(not number.is_integer() for number in found):
+        raise typer.BadParameter(f"{text!r}: whole numbers are wanted")
+    return [int(number) for number in found]
 
 
 @app.command("all")

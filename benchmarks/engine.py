@@ -67,14 +67,11 @@ class EngineBook:
 def run(seconds: float, seed: int, as_json: bool) -> None:
     report = Report("engine", seed, as_json)
     report.say(f"mix      {MIX}")
-    # As in a running stage: what is there at the start is left out of the collector's rounds.
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
+    collect_as_a_stage()
     compare(seed)
-    book, flow = _filled(EngineBook(), RESTING_ORDERS, seed)
+    book, flow = filled(EngineBook(), RESTING_ORDERS, seed)
     rate = operations_per_s(book, flow, seconds * 0.3)
-    baseline_book, baseline_flow = _filled(NaiveBook(), RESTING_ORDERS, seed)
+    baseline_book, baseline_flow = filled(NaiveBook(), RESTING_ORDERS, seed)
     baseline = operations_per_s(baseline_book, baseline_flow, seconds * 0.1)
     report.say(f"{RESTING_ORDERS:>9,} resting: {rate:10,.0f} operations/s, naive book {baseline:,.0f}/s")
     del baseline_book, baseline_flow
@@ -82,7 +79,7 @@ def run(seconds: float, seed: int, as_json: bool) -> None:
     report.say(f"one operation: {percentiles(times, 'us')}")
     times.sort()
     for size in () if as_json else SIZES:
-        sized, sized_flow = _filled(EngineBook(), size, seed)
+        sized, sized_flow = filled(EngineBook(), size, seed)
         report.say(f"{size:>9,} resting: {operations_per_s(sized, sized_flow, seconds * 0.1):10,.0f} operations/s")
         del sized, sized_flow
         gc.collect()
@@ -98,7 +95,14 @@ def run(seconds: float, seed: int, as_json: bool) -> None:
     )
 
 
-def _filled(book: Any, resting_orders: int, seed: int) -> tuple[Any, OrderFlow]:
+def collect_as_a_stage() -> None:
+    """As in a running stage: what is there at the start is left out of the collector's rounds."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
+
+
+def filled(book: Any, resting_orders: int, seed: int) -> tuple[Any, OrderFlow]:
     flow = OrderFlow(book, resting_orders, seed)
     for operations in flow.filling_runs():
         book.run(operations)

@@ -26,6 +26,11 @@ class Attempts:
         self._settings, self._console = settings, console
         self._interrupted = Event()
 
+    @property
+    def interrupted(self) -> bool:
+        """Whether Ctrl-C has ended one of them."""
+        return self._interrupted.is_set()
+
     def prepare(self, run_id: str, seed: int, symbols: int, brokers: int) -> Prepared:
         with self._status("listing markets, opening and funding brokers"):
             return prepare(self._settings, run_id, seed, symbols, brokers)
