@@ -1,4 +1,4 @@
-"""`python -m benchmarks engine|stage|latency|recovery|layouts|candles|sink|canary|feeds|page|baseline|peers|scaling|all`."""
+"""`python -m benchmarks NAME`: each of the figures by itself; `--help` lists them."""
 
 from pathlib import Path
 from typing import Annotated
