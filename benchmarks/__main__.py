@@ -7,6 +7,7 @@ import typer
 from msgspec.structs import replace
 
 from benchmarks import baseline, canary, candles, engine, feeds, latency, layouts, page, peers, recovery, sink, stage
+from benchmarks import resting as resting_orders
 from benchmarks.scaling import run as scaling
 from benchmarks.scaling.found import Part
 from benchmarks.scaling.ladder import MOST_PERCENT, numbers
@@ -50,9 +51,24 @@ def latency_command(
 
 
 @app.command("recovery")
-def recovery_command(seconds: Seconds = 60, seed: Seed = 1, json: Json = False) -> None:
-    """From SIGKILL of each program to trading again, on the default listing."""
-    recovery.run(seconds, seed, json)
+def recovery_command(
+    seconds: Seconds = 60,
+    seed: Seed = 1,
+    json: Json = False,
+    resting: Annotated[
+        int, typer.Option(help="So many orders rest first; then only the matcher is killed.", min=0)
+    ] = 0,
+    partitions: Annotated[int, typer.Option(help="Over which they are spread.", min=1, max=32)] = 1,
+    kills: Annotated[int, typer.Option(help="Of the matcher, where orders rest.", min=1)] = 3,
+) -> None:
+    """From SIGKILL of each program to trading again, on the default listing; or, with --resting, of the matcher alone.
+
+    A million resting orders take some ten minutes to get there.
+    """
+    if resting:
+        resting_orders.run(resting, partitions, kills, seed, json)
+    else:
+        recovery.run(seconds, seed, json)
 
 
 @app.command("layouts")

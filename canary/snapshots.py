@@ -5,7 +5,7 @@ other one whole; a slot whose chunks don't fit its manifest doesn't count. Pure:
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import msgspec
 from msgspec import Struct
@@ -17,8 +17,13 @@ from schemas.topics import SNAPSHOT_PARTITIONS
 STAGE = "canary"
 CHUNK_BYTES = 900_000
 SLOTS = 2
+WINDOW_RECORDS = 64
+WINDOW_GROWTH = 4
 PARTITION = hashlib.sha256(STAGE.encode()).digest()[0] % SNAPSHOT_PARTITIONS
 """Where they lie on `snapshots`."""
+
+ReadRecords = Callable[[int, int], Iterable[tuple[bytes, bytes]]]
+"""(key, value) of the records from the first of two offsets on and before the second, in log order."""
 
 
 class Manifest(Struct, frozen=True):
@@ -55,13 +60,35 @@ def split_snapshot(snapshot: Snapshot, chunk_bytes: int = CHUNK_BYTES) -> list[t
 
 def newest_snapshot(records: Iterable[tuple[bytes, bytes]]) -> Snapshot | None:
     """The newest whole one, from (key, value) of `snapshots` in log order; None if there is none."""
-    newest_values = {key: value for key, value in records if key.startswith(f"{STAGE}/".encode())}
-    newest: Snapshot | None = None
-    for slot in range(SLOTS):
-        snapshot = _join(newest_values, slot)
-        if snapshot is not None and (newest is None or snapshot.number > newest.number):
-            newest = snapshot
+    return _newest(_own(records))
+
+
+def newest_snapshot_between(read: ReadRecords, low: int, high: int) -> Snapshot | None:
+    """The same of what lies on `PARTITION` between these offsets, read from the end backwards.
+
+    What stands last under a key counts. So older records can't change anything any more once both slots' manifests are
+    known and the newer one's snapshot is whole.
+    """
+    values: dict[bytes, bytes] = {}
+    newest, window = None, WINDOW_RECORDS
+    while high > low:
+        start = max(low, high - window)
+        values = _own(read(start, high)) | values
+        newest = _newest(values)
+        manifests = [manifest for slot in range(SLOTS) if (manifest := _manifest(values, slot)) is not None]
+        if newest is not None and len(manifests) == SLOTS and newest.number == max(each.number for each in manifests):
+            break
+        high, window = start, window * WINDOW_GROWTH
     return newest
+
+
+def _own(records: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    return {key: value for key, value in records if key.startswith(f"{STAGE}/".encode())}
+
+
+def _newest(values: dict[bytes, bytes]) -> Snapshot | None:
+    whole = [snapshot for slot in range(SLOTS) if (snapshot := _join(values, slot)) is not None]
+    return max(whole, key=lambda snapshot: snapshot.number, default=None)
 
 
 def grown(state: CanaryState, account_partitions: int, order_partitions: int) -> CanaryState:
@@ -74,10 +101,16 @@ def grown(state: CanaryState, account_partitions: int, order_partitions: int) ->
     return state
 
 
-def _join(values: dict[bytes, bytes], slot: int) -> Snapshot | None:
+def _manifest(values: dict[bytes, bytes], slot: int) -> Manifest | None:
     try:
-        manifest = msgspec.json.decode(values.get(_key(slot, "manifest"), b""), type=Manifest)
+        return msgspec.json.decode(values.get(_key(slot, "manifest"), b""), type=Manifest)
     except msgspec.DecodeError:
+        return None
+
+
+def _join(values: dict[bytes, bytes], slot: int) -> Snapshot | None:
+    manifest = _manifest(values, slot)
+    if manifest is None:
         return None
     parts = [values.get(_key(slot, index)) for index in range(manifest.chunks)]
     state = b"".join(part for part in parts if part is not None)

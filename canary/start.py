@@ -1,6 +1,6 @@
 """Where a canary that begins to lead goes on: its state from `snapshots`, and the alerts that stand already."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import msgspec
 import structlog
@@ -11,7 +11,7 @@ from canary.judge import Limits
 from canary.kafka_looker import Looker
 from canary.log import Place
 from canary.own_alert import is_own
-from canary.snapshots import PARTITION, decode_state, grown, newest_snapshot
+from canary.snapshots import PARTITION, decode_state, grown, newest_snapshot_between
 from schemas.alerts import Alert
 from schemas.topics import ACCOUNTS, ALERTS, DEPTH, JUDGED, ORDERS, SNAPSHOTS
 
@@ -27,8 +27,13 @@ def restored_canary(looker: Looker, limits: Limits) -> tuple[Canary, int]:
     counts = looker.partitions(JUDGED)
     snapshot_place = (SNAPSHOTS, PARTITION)
     low, high = looker.bounds([snapshot_place])[snapshot_place]
-    records = looker.read({snapshot_place: low}, {snapshot_place: high})
-    snapshot = newest_snapshot((record.key or b"", record.value or b"") for record in records)
+
+    def read(start: int, end: int) -> Iterator[tuple[bytes, bytes]]:
+        for record in looker.read({snapshot_place: start}, {snapshot_place: end}):
+            if record.offset < end:
+                yield record.key or b"", record.value or b""
+
+    snapshot = newest_snapshot_between(read, low, high)
     if snapshot is None:
         return Canary(counts[ACCOUNTS], counts[ORDERS], limits=limits), 0
     try:

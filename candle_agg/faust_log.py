@@ -17,6 +17,7 @@ from stage.kafka_producer import Failure, KafkaProducer
 from stage.kafka_reader import LATEST, KafkaReader, client_config, offset_of, place_of
 from stage.log import InputRecord
 from stage.partition import LogRewritten
+from stage.snapshots import Snapshot
 
 Commit = Callable[[Mapping[TP, int]], Awaitable[bool]]
 
@@ -130,5 +131,5 @@ class FaustLog:
     def tails(self, topics: Iterable[str], partitions: Sequence[int]) -> dict[tuple[str, int], list[bytes]]:
         return self._reader.tails([(topic, partition) for topic in topics for partition in partitions])
 
-    def snapshot_records(self, stage: str, partitions: Sequence[int]) -> Iterator[tuple[bytes, bytes]]:
-        return self._reader.snapshot_records(stage, partitions)
+    def newest_snapshots(self, stage: str, partitions: Sequence[int]) -> dict[int, Snapshot]:
+        return self._reader.newest_snapshots(stage, partitions)

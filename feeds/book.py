@@ -51,14 +51,10 @@ class Book:
     def restore(self, state: BookState, time_ms: int) -> None:
         """Takes the levels of a matcher's snapshot, of this log time."""
         terms = Terms(state.market)
-        lots: dict[tuple[Side, int], int] = {}
-        for order in state.orders:
-            place = (order.side, order.price_ticks)
-            lots[place] = lots.get(place, 0) + order.remaining_lots
         self.sequence, self.time_ms = state.depth_sequence, time_ms
         self._bids.clear()
         self._asks.clear()
-        for (side, price_ticks), quantity_lots in lots.items():
+        for side, price_ticks, quantity_lots in state.levels():
             price = terms.price_text(price_ticks)
             levels, sign = (self._bids, -1) if side is Side.BUY else (self._asks, 1)
             levels[sign * parse_decimal(price, DECIMALS)] = (price, terms.quantity_text(quantity_lots))

@@ -6,11 +6,13 @@ better level: at the best price less than any tree, anywhere in a side of 100,00
 nothing of commands, fees or time: it never decides who trades, it only holds and moves orders.
 
 Invariants (`check` asserts them): best bid below best ask; a level's total is the sum of its orders and above zero;
-every order stands in exactly one level and among the partition's resting orders.
+every order stands in exactly one level and among the partition's resting orders, and there, as in its level, behind
+those that took their places before it.
 """
 
 from bisect import bisect_left, insort
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from operator import attrgetter
 
 from msgspec import Struct
 from sortedcontainers import SortedList
@@ -118,6 +120,27 @@ class BookSide:
                 insort(keys, key)
         return level
 
+    def fill(self, orders: Sequence[Order]) -> None:
+        """Queues orders on a side that has none. The keys are sorted once, not searched for each level."""
+        assert not self.keys
+        levels, sign = self.levels, self.sign
+        for order in orders:
+            key = order.price_ticks * sign
+            level = levels.get(key)
+            if level is None:
+                level = levels[key] = Level(self, order.price_ticks)
+                level.first = order
+            else:
+                before = level.last
+                assert before is not None
+                order.before = before
+                before.behind = order
+            level.last = order
+            level.total_lots += order.remaining_lots
+            order.level = level
+        self.keys = sorted(levels)
+        self.best = levels[self.keys[-1]] if self.keys else None
+
     def drop(self, level: Level) -> None:
         key = level.price_ticks * self.sign
         del self.levels[key]
@@ -179,6 +202,15 @@ class Book:
         self.resting.orders[order.order_id] = order
         if order.valid_until_ms is not None:
             self.resting.add_due(order)
+
+    def fill(self, is_buy: bool, orders: Sequence[Order]) -> None:
+        """Puts orders onto a side that has none, in the order in which they took their places. No level
+        counts as changed. O(n)."""
+        self.side(is_buy).fill(orders)
+        self.resting.orders.update(zip(map(attrgetter("order_id"), orders), orders, strict=True))
+        self.resting.due.update(
+            [(o.valid_until_ms, o.entered, o.order_id) for o in orders if o.valid_until_ms is not None]
+        )
 
     def remove(self, order: Order) -> None:
         level = order.level
@@ -242,6 +274,7 @@ class Book:
         """Asserts the invariants; O(n), for tests."""
         if self.bids.best is not None and self.asks.best is not None:
             assert self.bids.best.price_ticks < self.asks.best.price_ticks, "the book is crossed"
+        places = {order_id: place for place, order_id in enumerate(self.resting.orders)}
         for side, is_buy in ((self.bids, True), (self.asks, False)):
             assert side.keys == sorted(side.levels)
             assert side.best is (side.levels[side.keys[-1]] if side.keys else None)
@@ -249,6 +282,8 @@ class Book:
                 orders = list(level)
                 assert orders and level.first is orders[0] and level.last is orders[-1]
                 assert level.total_lots == sum(order.remaining_lots for order in orders)
+                queue = [places[order.order_id] for order in orders]
+                assert queue == sorted(queue), "the partition's orders are not in the order of the queue"
                 for order in orders:
                     assert order.remaining_lots > 0 and order.level is level and order.is_buy is is_buy
                     assert self.resting.orders[order.order_id] is order

@@ -4,6 +4,8 @@ Who may speak is checked here again, on the client's own bytes: the ledger's wor
 a clock: time is the log's, carried on by a tick a second. Every input first expires what is due, then does its own.
 """
 
+from collections import defaultdict
+
 import msgspec
 
 from matcher.book import Order, Resting
@@ -232,7 +234,13 @@ class MatcherCore:
     # --- state
 
     def dump(self) -> MatcherState:
-        return MatcherState(self.genesis, [book.dump() for book in self.books.values()], self.halter)
+        # In the order in which they came to rest, in which they lie in memory too: along a large book's queues most of
+        # the time goes by waiting for memory.
+        sides: defaultdict[tuple[str, bool], list[Order]] = defaultdict(list)
+        for order in self.resting.orders.values():
+            sides[order.symbol, order.is_buy].append(order)
+        books = [book.dump(sides[symbol, True], sides[symbol, False]) for symbol, book in self.books.items()]
+        return MatcherState(self.genesis, books, self.halter)
 
     def restore(self, raw: bytes) -> None:
         state = msgspec.json.decode(raw, type=MatcherState)

@@ -1,12 +1,15 @@
 """A market as the matcher holds it: terms, engine and sequences, and how its trades and depth are published."""
 
+from collections.abc import Sequence
+from itertools import repeat
+
 from matcher.book import Order, Resting
 from matcher.engine import Engine, Match
 from schemas.bust_rules import MAX_BUSTS, check_numbers
-from schemas.commands import PublishedTrade
+from schemas.commands import PublishedTrade, Side
 from schemas.halts import Halts
 from schemas.market import FIXED_FIELDS, Terms
-from schemas.matcher_state import BookState, RestingOrder
+from schemas.matcher_state import BookState, RestingOrders, resting_orders, spread
 from schemas.reasons import Reason
 from schemas.records import Depth, Filled, Role, Trade
 from schemas.refusal import Refused
@@ -100,17 +103,11 @@ class ListedBook:
 
     # --- state
 
-    def dump(self) -> BookState:
-        orders = [
-            RestingOrder(
-                order.order_id, order.account, order.side, order.price_ticks, order.remaining_lots, order.filled_lots,
-                order.maker_fee_ppm, order.taker_fee_ppm, order.self_trade, order.post_only, order.valid_until_ms,
-                order.entered,
-            )
-            for order in self.engine.book
-        ]  # fmt: skip
+    def dump(self, bids: Sequence[Order], asks: Sequence[Order]) -> BookState:
+        """With its orders in the order in which they took their places."""
         return BookState(
-            self.revision, self.terms.market, self.trade_sequence, self.depth_sequence, self.last_price_ticks, orders,
+            self.revision, self.terms.market, self.trade_sequence, self.depth_sequence, self.last_price_ticks,
+            resting_orders(bids), resting_orders(asks),
             None if self.halts.is_empty else self.halts.dump(self.symbol), self.busted,
         )  # fmt: skip
 
@@ -122,13 +119,19 @@ class ListedBook:
         book.busted = state.busted
         if state.halts is not None:
             book.halts = Halts.restored(state.halts)
-        for order in state.orders:
-            book.engine.book.add(
-                Order(
-                    order.order_id, order.account, state.market.symbol, order.side == "BUY", order.price_ticks,
-                    order.remaining_lots, order.maker_fee_ppm, order.taker_fee_ppm, order.self_trade, order.post_only,
-                    order.valid_until_ms, order.entered, order.filled_lots,
-                )
-            )  # fmt: skip
-        book.engine.book.take_changes()
+        for side in Side:
+            is_buy = side is Side.BUY
+            book.engine.book.fill(is_buy, _orders(state.side(side), state.market.symbol, is_buy))
         return book
+
+
+def _orders(resting: RestingOrders, symbol: str, is_buy: bool) -> list[Order]:
+    accounts = map(resting.accounts.__getitem__, resting.account_places)
+    orders = list(map(
+        Order, resting.order_ids, accounts, repeat(symbol), repeat(is_buy), resting.price_ticks,
+        resting.remaining_lots, spread(resting.maker_fee_ppm), spread(resting.taker_fee_ppm),
+        spread(resting.self_trade), spread(resting.post_only), spread(resting.valid_until_ms), resting.entered,
+        spread(resting.filled_lots),
+    ))  # fmt: skip
+    assert len(orders) == len(resting.order_ids)
+    return orders

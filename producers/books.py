@@ -52,10 +52,9 @@ class Book:
         self.sequence = state.depth_sequence
         price_scale = 10 ** (DECIMALS - terms.price_decimals) * terms.tick_units
         lot_scale = 10 ** (DECIMALS - state.market.base_decimals) * terms.lot_minor
-        for order in state.orders:
-            side, sign = (self.bids, -1) if order.side is Side.BUY else (self.asks, 1)
-            price = sign * order.price_ticks * price_scale
-            side[price] = side.get(price, 0) + order.remaining_lots * lot_scale
+        for side, price_ticks, lots in state.levels():
+            levels, sign = (self.bids, -1) if side is Side.BUY else (self.asks, 1)
+            levels[sign * price_ticks * price_scale] = lots * lot_scale
 
     def levels(self, side: Side, limit: int | None = None) -> Iterator[tuple[int, int]]:
         """(price, quantity) in 10**-18, best first."""

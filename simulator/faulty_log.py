@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from schemas.topics import SNAPSHOTS
 from simulator.memory_log import Cluster, MemoryLog
 from stage.log import InputRecord
+from stage.snapshots import Snapshot
 
 if TYPE_CHECKING:
     from simulator.group import Process
@@ -95,9 +96,9 @@ class FaultyLog(MemoryLog):
         self._world.reach(self._process, "read tails")
         return super().tails(topics, partitions)
 
-    def snapshot_records(self, stage: str, partitions: Sequence[int]) -> Iterable[tuple[bytes, bytes]]:
+    def newest_snapshots(self, stage: str, partitions: Sequence[int]) -> dict[int, Snapshot]:
         self._world.reach(self._process, "read snapshots")
-        return list(super().snapshot_records(stage, partitions))
+        return super().newest_snapshots(stage, partitions)
 
     # --- the end of a process
 

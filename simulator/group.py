@@ -33,7 +33,7 @@ class Process:
 def _drawn_cadence(random: Random) -> Cadence:
     return Cadence(
         random.choice([0, 20, 200]), random.choice([50, 100_000]), random.choice([1, 5, 20, 1000]),
-        random.choice([100, 1500, 100_000]),
+        random.choice([100, 1500, 100_000]), random.choice([200, 4_000_000]),
     )  # fmt: skip
 
 

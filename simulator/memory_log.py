@@ -7,10 +7,13 @@ partition's records in order. `faulty_log.py` makes it break.
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
+from schemas.topics import SNAPSHOTS
 from stage.log import InputRecord
 from stage.published import place_on_edge
+from stage.snapshots import Snapshot, SnapshotSearch, snapshot_partitions
 
 TAIL_RECORDS = 500
+WINDOW_RECORDS = 3  # of snapshots: a start reads several windows
 
 
 class StoredRecord:
@@ -95,7 +98,13 @@ class MemoryLog:
         found = {(topic, p): self.cluster.tail(topic, p) for topic in topics for p in partitions}
         return {place: values for place, values in found.items() if values}
 
-    def snapshot_records(self, stage: str, partitions: Sequence[int]) -> Iterable[tuple[bytes, bytes]]:
-        for (topic, _), records in sorted(self.cluster.records.items()):
-            if topic == "snapshots":
-                yield from ((record.key, record.value) for record in records)
+    def newest_snapshots(self, stage: str, partitions: Sequence[int]) -> dict[int, Snapshot]:
+        logs = {
+            place: self.cluster.records.get((SNAPSHOTS, place), []) for place in snapshot_partitions(stage, partitions)
+        }
+        bounds = {place: (0, len(log)) for place, log in logs.items()}
+        search = SnapshotSearch(stage, partitions, bounds, WINDOW_RECORDS)
+        while windows := search.next_windows():
+            for place, (start, end) in windows.items():
+                search.add((record.key, record.value) for record in logs[place][start:end])
+        return search.newest()

@@ -6,7 +6,6 @@ from simulator.world import SimulationFailed, World
 from stage.partition import LogRewritten
 from stage.published import last_published
 from stage.service import StageService
-from stage.snapshots import newest_snapshots
 
 
 def check_tampering(world: World) -> None:
@@ -20,7 +19,7 @@ def check_tampering(world: World) -> None:
 def _rewrite(world: World, group: Group, partition: int) -> None:
     """Changes bytes without changing what they mean, where a start replays them and has published since."""
     log = MemoryLog(world.cluster, group.stage, group.topic)
-    snapshot = newest_snapshots(log.snapshot_records(group.stage, [partition]), group.stage).get(partition)
+    snapshot = log.newest_snapshots(group.stage, [partition]).get(partition)
     first = snapshot.next_offset if snapshot is not None else 0
     published = [last_published(values) for values in log.tails(group.outputs, [partition]).values()]
     last = max((record.offset for record in published if record is not None), default=-1)

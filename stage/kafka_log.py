@@ -6,7 +6,7 @@ consumer groups; a static member keeps its partitions over a quick restart.
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from confluent_kafka import (
     Consumer,
@@ -30,6 +30,7 @@ from stage.kafka_reader import (
     place_of,
 )
 from stage.log import InputRecord
+from stage.snapshots import Snapshot
 
 
 class Membership:
@@ -141,8 +142,8 @@ class KafkaLog:
     def tails(self, topics: Iterable[str], partitions: Sequence[int]) -> dict[tuple[str, int], list[bytes]]:
         return self._reader.tails([(topic, partition) for topic in topics for partition in partitions])
 
-    def snapshot_records(self, stage: str, partitions: Sequence[int]) -> Iterator[tuple[bytes, bytes]]:
-        return self._reader.snapshot_records(stage, partitions)
+    def newest_snapshots(self, stage: str, partitions: Sequence[int]) -> dict[int, Snapshot]:
+        return self._reader.newest_snapshots(stage, partitions)
 
     # --- errors and answers
 

@@ -15,7 +15,7 @@ from schemas.topics import SNAPSHOTS
 from stage.group_watch import STATISTICS_MS
 from stage.partition import StageStopped
 from stage.published import place_on_edge
-from stage.snapshots import snapshot_partition
+from stage.snapshots import Snapshot, SnapshotSearch, snapshot_partitions
 
 TAIL_RECORDS = 500
 TAIL_GROWTH = 10  # times as many where the last ones have no place on their edge
@@ -171,11 +171,15 @@ class KafkaReader:
             records *= TAIL_GROWTH
         return found
 
-    def snapshot_records(self, stage: str, partitions: Sequence[int]) -> Iterator[tuple[bytes, bytes]]:
-        """(key, value) of all records of `snapshots` that may concern these partitions, in log order."""
-        bounds = self.bounds([(SNAPSHOTS, p) for p in sorted({snapshot_partition(stage, p) for p in partitions})])
-        for message in self.read({place: low for place, (low, _) in bounds.items()}, bounds):
-            yield message.key() or b"", message.value() or b""
+    def newest_snapshots(self, stage: str, partitions: Sequence[int]) -> dict[int, Snapshot]:
+        """The newest whole snapshot of each of the stage's partitions that has one."""
+        bounds = self.bounds([(SNAPSHOTS, place) for place in sorted(snapshot_partitions(stage, partitions))])
+        search = SnapshotSearch(stage, partitions, {place: bound for (_, place), bound in bounds.items()})
+        while windows := search.next_windows():
+            starts = {(SNAPSHOTS, place): start for place, (start, _) in windows.items()}
+            stretches = {(SNAPSHOTS, place): window for place, window in windows.items()}
+            search.add((message.key() or b"", message.value() or b"") for message in self.read(starts, stretches))
+        return search.newest()
 
     def _consumer(self) -> Consumer:
         """A consumer of no group, for looking at what lies on the log. It commits nothing."""
@@ -202,7 +206,8 @@ def _read_until(reader: Consumer, ends: dict[Place, int]) -> Iterator[Message]:
             place = place_of(message)
             error = message.error()
             if error is None:
-                yield message
+                if offset_of(message) < ends[place]:
+                    yield message
                 if offset_of(message) + 1 >= ends[place]:
                     open_partitions.discard(place)
             elif error.code() == KafkaError._PARTITION_EOF:

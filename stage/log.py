@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple, Protocol
 
+from stage.snapshots import Snapshot
+
 
 class InputRecord(NamedTuple):
     """A record of the stage's input topic."""
@@ -47,6 +49,6 @@ class Log(Protocol):
         """
         ...
 
-    def snapshot_records(self, stage: str, partitions: Sequence[int]) -> Iterable[tuple[bytes, bytes]]:
-        """(key, value) of all records of `snapshots` that may concern these partitions, in log order."""
+    def newest_snapshots(self, stage: str, partitions: Sequence[int]) -> dict[int, Snapshot]:
+        """The newest whole snapshot of each of the stage's partitions that has one."""
         ...

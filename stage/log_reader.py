@@ -12,7 +12,7 @@ from aiokafka.errors import KafkaError
 from schemas.reasons import Reason
 from schemas.refusal import Refused
 from schemas.topics import SNAPSHOTS
-from stage.snapshots import Snapshot, newest_snapshots, snapshot_partition
+from stage.snapshots import Snapshot, SnapshotSearch, snapshot_partitions
 
 logger = structlog.get_logger()
 READ_TIMEOUT_S = 30.0
@@ -54,25 +54,32 @@ def known_partitions(consumer: AIOKafkaConsumer, topics: Sequence[str]) -> list[
     return [TopicPartition(topic, p) for topic in topics for p in sorted(consumer.partitions_for_topic(topic) or ())]
 
 
-async def read_to_end(
+async def bounds_of(
     consumer: AIOKafkaConsumer, partitions: Sequence[TopicPartition]
+) -> dict[TopicPartition, tuple[int, int]]:
+    """The first offset of each, and the one behind its last."""
+    starts, ends = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
+    return {place: (starts[place], ends[place]) for place in partitions}
+
+
+async def read_stretches(
+    consumer: AIOKafkaConsumer, stretches: Mapping[TopicPartition, tuple[int, int]]
 ) -> AsyncIterator[ConsumerRecord]:
-    """All records that stand on these partitions now."""
-    starts = await consumer.beginning_offsets(partitions)
-    ends = await consumer.end_offsets(partitions)
-    waiting = {place for place in partitions if starts[place] < ends[place]}
+    """The records from the first of these offsets on and before the second, each partition's in order."""
+    waiting = {place for place, (start, end) in stretches.items() if start < end}
     if not waiting:
         return
     consumer.assign(list(waiting))
     for place in waiting:
-        consumer.seek(place, starts[place])
+        consumer.seek(place, stretches[place][0])
     while waiting:
         batches: Mapping[TopicPartition, list[ConsumerRecord]]
         batches = await asyncio.wait_for(consumer.getmany(timeout_ms=1000), READ_TIMEOUT_S)
-        for records in batches.values():
+        for place, records in batches.items():
             for record in records:
-                yield record
-        waiting = {place for place in waiting if await consumer.position(place) < ends[place]}
+                if record.offset < stretches[place][1]:
+                    yield record
+        waiting = {place for place in waiting if await consumer.position(place) < stretches[place][1]}
         await asyncio.sleep(0)
 
 
@@ -133,12 +140,12 @@ class SharedReader:
 
 async def read_snapshots(bootstrap_servers: str, stage: str, partitions: Sequence[int]) -> dict[int, Snapshot]:
     """The newest whole snapshot of each of the stage's partitions that has one."""
-    prefix = f"{stage}/".encode()
-    newest: dict[bytes, bytes] = {}
     async with open_consumer(bootstrap_servers) as consumer:
         await partitions_of(consumer, [SNAPSHOTS])
-        places = {TopicPartition(SNAPSHOTS, snapshot_partition(stage, partition)) for partition in partitions}
-        async for record in read_to_end(consumer, sorted(places)):
-            if record.key is not None and record.value is not None and record.key.startswith(prefix):
-                newest[record.key] = record.value
-    return newest_snapshots(newest.items(), stage)
+        places = [TopicPartition(SNAPSHOTS, place) for place in sorted(snapshot_partitions(stage, partitions))]
+        bounds = await bounds_of(consumer, places)
+        search = SnapshotSearch(stage, partitions, {place.partition: bound for place, bound in bounds.items()})
+        while windows := search.next_windows():
+            stretches = {TopicPartition(SNAPSHOTS, place): window for place, window in windows.items()}
+            search.add([(r.key or b"", r.value or b"") async for r in read_stretches(consumer, stretches)])
+    return search.newest()

@@ -39,7 +39,7 @@ def run_stage(
     is_told = told_to_stop()
     spare_the_start_from_collection()
     try:
-        log.join(Membership(service.open, service.close, service.drop))
+        log.join(Membership(opening(service), service.close, service.drop))
         while not is_told():
             service.step()
         service.close(list(service.partitions))
@@ -48,6 +48,20 @@ def run_stage(
         logger.error("stage stopped", stage=core.stage, member=member, why=str(stopped), kind=type(stopped).__name__)
         return 1
     return 0
+
+
+def opening(service: StageService) -> Callable[[list[int]], dict[int, int]]:
+    """Opens partitions with the collector at rest, and leaves what was restored out of its rounds."""
+
+    def open_partitions(partitions: list[int]) -> dict[int, int]:
+        gc.disable()
+        try:
+            return service.open(partitions)
+        finally:
+            gc.freeze()
+            gc.enable()
+
+    return open_partitions
 
 
 def told_to_stop() -> Callable[[], bool]:

@@ -4,6 +4,7 @@ The same code runs on the broker and in the simulation. It decides when somethin
 use the host's clock, and whether a commit or a snapshot is taken changes how long a restart takes, nothing else.
 """
 
+from collections import deque
 from collections.abc import Callable, Sequence
 
 import structlog
@@ -13,28 +14,45 @@ from schemas.topics import PUBLIC_TOPICS
 from stage.log import InputRecord, Log
 from stage.partition import Core, LogRewritten, StagePartition, decode_state, encode_state
 from stage.published import LastPublished, last_published
-from stage.snapshots import CHUNK_BYTES, SLOTS, Snapshot, newest_snapshots, split_snapshot
+from stage.snapshots import CHUNK_BYTES, SLOTS, Snapshot, SnapshotRecord, split_snapshot
 
 logger = structlog.get_logger()
 
+LARGE_SNAPSHOT_MS = 200  # is told of
+
 
 class Cadence(Struct):
-    """How often state is made durable. Longer is cheaper, and a restart replays more."""
+    """How often state is made durable. Longer is cheaper, and a restart replays more.
+
+    What snapshots cost decides too: none is taken before replaying what is behind the last one would take as long, and
+    since restoring takes about as long as taking, less may be behind large ones.
+    """
 
     commit_ms: int = 100
     snapshot_ms: int = 20_000
-    snapshot_records: int = 20_000
+    snapshot_records: int = 20_000  # of all partitions: a restart is to take no longer than replaying so many
     snapshot_chunk_bytes: int = CHUNK_BYTES
+    snapshot_round_bytes: int = 4_000_000  # written at a time: nobody waits until all of a large one is on the log
+    replayed_per_ms: int = 7  # records that are signed one by one
+
+
+class _UnderWay(Struct):
+    """A snapshot that has been taken and isn't all written yet."""
+
+    next_offset: int
+    unwritten: deque[SnapshotRecord]
 
 
 class _Owned:
     """An input partition that this process owns, and what of it is durable."""
 
-    def __init__(self, stage: StagePartition, slot: int, snapshot_offset: int, now_ms: int) -> None:
+    def __init__(self, stage: StagePartition, slot: int, snapshot_offset: int, now_ms: int, cost_ms: int) -> None:
         self.stage = stage
         self.next_slot = slot
         self.snapshot_offset = snapshot_offset
         self.snapshot_at_ms = now_ms
+        self.snapshot_cost_ms = cost_ms  # taking the last one; at first restoring it, which takes about as long
+        self.under_way: _UnderWay | None = None
         self.committed = stage.emit_from
         self.acknowledged = stage.next_offset
 
@@ -75,10 +93,12 @@ class StageService:
         name = self._make_core(partitions[0]).stage
         # 1. The newest whole snapshot of each, the committed offset, what stands last on public topics, the log's end.
         # The end comes last: an owner before us that hasn't heard yet may go on meanwhile.
-        snapshots = newest_snapshots(self._log.snapshot_records(name, partitions), name)
+        began_ms = self._now_ms()
+        snapshots = self._log.newest_snapshots(name, partitions)
         committed = self._log.committed(partitions)
         tails = self._log.tails(self._public_outputs, partitions)
         ends = self._log.end_offsets(partitions)
+        read_ms = self._now_ms()
         start: dict[int, int] = {}
         for partition in partitions:
             last = {topic: last_published(tails.get((topic, partition), [])) for topic in self._public_outputs}
@@ -88,6 +108,9 @@ class StageService:
             start[partition] = owned.stage.next_offset
             logger.info("partition opened", stage=name, partition=partition, replay_from=owned.stage.next_offset,
                         emit_from=owned.stage.emit_from, end=ends[partition])  # fmt: skip
+        behind = sum(ends[partition] - start[partition] for partition in partitions)
+        logger.info("partitions opened", stage=name, count=len(start), behind=behind, reading_ms=read_ms - began_ms,
+                    restoring_ms=self._now_ms() - read_ms)  # fmt: skip
         return start
 
     def _restore(
@@ -98,7 +121,7 @@ class StageService:
         end: int,
         published: dict[tuple[str, int], LastPublished],
     ) -> _Owned:
-        stage = StagePartition(self._make_core(partition), partition)
+        stage, began_ms = StagePartition(self._make_core(partition), partition), self._now_ms()
         # 2. E is the higher of snapshot and commit: what inputs below it caused is on the log.
         if snapshot is not None:
             stage.restore(decode_state(snapshot.state))
@@ -108,7 +131,8 @@ class StageService:
         # 3. Replay from the snapshot; below E nothing is emitted, from E on all that public topics don't have yet.
         stage.resume(committed, published)
         slot = (snapshot.slot + 1) % SLOTS if snapshot is not None else 0
-        return _Owned(stage, slot, stage.next_offset, self._now_ms())
+        now_ms = self._now_ms()
+        return _Owned(stage, slot, stage.next_offset, now_ms, now_ms - began_ms)
 
     # --- the loop
 
@@ -130,8 +154,7 @@ class StageService:
         if now - self._committed_at_ms >= self._cadence.commit_ms:
             self._commit()
             self._committed_at_ms = now
-            for partition in self._due(now):
-                self._snapshot(partition, self._owned[partition])
+            self._take_snapshots(now)
         return len(records)
 
     def _feed(self, record: InputRecord) -> None:
@@ -147,29 +170,56 @@ class StageService:
         for partition, offset in offsets.items():
             self._owned[partition].committed = offset
 
-    def _due(self, now_ms: int) -> list[int]:
-        """The partitions to take a snapshot of now: a few a round, the oldest first, so that no order has to wait for
-        the snapshots of hundreds of partitions."""
-        due = [partition for partition, owned in self._owned.items() if self._is_due(owned, now_ms)]
-        due.sort(key=lambda partition: self._owned[partition].snapshot_at_ms)
-        return due[: 1 + len(self._owned) * self._cadence.commit_ms // max(self._cadence.snapshot_ms, 1)]
+    def _take_snapshots(self, now_ms: int) -> None:
+        """Goes on with the one that is under way, or begins those that are due."""
+        for owned in self._owned.values():
+            if owned.under_way is not None:
+                self._write(owned, owned.under_way)
+                return
+        for partition in self._due(now_ms):
+            self._snapshot(partition, self._owned[partition])
 
-    def _is_due(self, owned: _Owned, now_ms: int) -> bool:
-        behind = owned.acknowledged - owned.snapshot_offset
-        waited = now_ms - owned.snapshot_at_ms
-        return behind >= self._cadence.snapshot_records or (behind > 0 and waited >= self._cadence.snapshot_ms)
+    def _due(self, now_ms: int) -> list[int]:
+        """The partitions to take a snapshot of now. By time a few a round, the oldest first, so that no order waits for
+        the snapshots of hundreds of partitions; else the furthest behind, where a restart would take too long."""
+        cadence = self._cadence
+        # What a snapshot costs, in records. A host that stood still meanwhile must not keep the next from being taken.
+        most = cadence.snapshot_records // 2
+        records = {p: min(o.snapshot_cost_ms * cadence.replayed_per_ms, most) for p, o in self._owned.items()}
+        behind = {p: o.acknowledged - o.snapshot_offset for p, o in self._owned.items()}
+        worth = [p for p in self._owned if behind[p] > 0 and behind[p] >= records[p]]
+        since = {p: self._owned[p].snapshot_at_ms for p in worth}
+        due = sorted((p for p in worth if now_ms - since[p] >= cadence.snapshot_ms), key=since.__getitem__)
+        if worth and not due and sum(behind.values()) + sum(records.values()) >= cadence.snapshot_records:
+            due = [max(worth, key=behind.__getitem__)]
+        return due[: 1 + len(self._owned) * cadence.commit_ms // max(cadence.snapshot_ms, 1)]
 
     def _snapshot(self, partition: int, owned: _Owned) -> None:
-        """Written only where all that its inputs caused is acknowledged; `step` sees to that."""
+        """Taken only where all that its inputs caused is acknowledged; `step` sees to that. What of it isn't written at
+        once follows a piece a round, the manifest last: the state that it tells of stays that of its offset."""
+        began_ms = self._now_ms()
         state = owned.stage.dump()
         name = owned.stage.core.stage
         encoded, chunk_bytes = encode_state(state), self._cadence.snapshot_chunk_bytes
-        for record in split_snapshot(name, partition, owned.next_slot, state.next_offset, encoded, chunk_bytes):
+        records = split_snapshot(name, partition, owned.next_slot, state.next_offset, encoded, chunk_bytes)
+        owned.under_way = _UnderWay(state.next_offset, deque(records))
+        owned.snapshot_cost_ms = self._now_ms() - began_ms
+        if owned.snapshot_cost_ms >= LARGE_SNAPSHOT_MS:
+            logger.info("large snapshot", stage=name, partition=partition, bytes=len(encoded),
+                        pause_ms=owned.snapshot_cost_ms)  # fmt: skip
+        self._write(owned, owned.under_way)
+
+    def _write(self, owned: _Owned, snapshot: _UnderWay) -> None:
+        """The next piece of it; with the last one it counts."""
+        left = self._cadence.snapshot_round_bytes
+        while snapshot.unwritten and left > 0:
+            record = snapshot.unwritten.popleft()
             self._log.append("snapshots", record.partition, record.key, record.value)
+            left -= len(record.value)
         self._log.flush()
-        owned.next_slot = (owned.next_slot + 1) % SLOTS
-        owned.snapshot_offset = state.next_offset
-        owned.snapshot_at_ms = self._now_ms()
+        if not snapshot.unwritten:
+            owned.under_way, owned.next_slot = None, (owned.next_slot + 1) % SLOTS
+            owned.snapshot_offset, owned.snapshot_at_ms = snapshot.next_offset, self._now_ms()
 
     # --- end
 
@@ -180,6 +230,8 @@ class StageService:
             owned = self._owned.get(partition)
             if owned is not None and snapshot and owned.acknowledged > owned.snapshot_offset:
                 self._snapshot(partition, owned)
+                while owned.under_way is not None:
+                    self._write(owned, owned.under_way)
         self.drop(partitions)
 
     def drop(self, partitions: Sequence[int]) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from itertools import product
+from random import Random
 
 import msgspec
 import pytest
@@ -14,6 +15,7 @@ from canary.snapshots import (
     encode_state,
     grown,
     newest_snapshot,
+    newest_snapshot_between,
     split_snapshot,
 )
 from schemas.topics import ACCOUNTS, DEPTH, LEDGER, ORDERS, TRADES
@@ -53,6 +55,25 @@ def test_one_torn_in_its_own_slot_leaves_the_other():
     log = records_of(4, 5)
     for written in range(1, len(records_of(4 + SLOTS))):
         assert newest_snapshot(log + records_of(4 + SLOTS)[:written]) == snapshot(5), written
+
+
+@pytest.mark.parametrize("seed", range(100))
+def test_reading_backwards_finds_what_reading_all_finds(seed):
+    """Whole ones, torn ones and late ones, of which compaction has taken something out."""
+    random = Random(seed)
+    log: Records = [(b"ledger/0/0/0", b"x")] * random.choice([0, 300])
+    for number in range(1, random.randrange(2, 60)):
+        records = records_of(max(1, number - random.choice([0] * 9 + [3])))
+        log += records[: random.choice([len(records)] * 5 + [random.randrange(len(records))])]
+    kept = {place: record for place, record in enumerate(log) if random.random() < 0.8 or place > len(log) - 40}
+    read: list[int] = []
+
+    def between(start: int, end: int) -> Iterator[tuple[bytes, bytes]]:
+        read.extend(range(start, end))
+        return (kept[place] for place in range(start, end) if place in kept)
+
+    assert newest_snapshot_between(between, 0, len(log)) == newest_snapshot(kept.values())
+    assert len(set(read)) == len(read), "nothing is read twice"
 
 
 def spoilt(records: Records) -> Iterator[Records]:
