@@ -55,6 +55,7 @@ class Desk:
         self.canary: CanaryState | None = None
         self._of_address: dict[str, int] = {}
         self._unconflated = 0
+        self._at_once = 0
 
     # --- connections
 
@@ -112,6 +113,7 @@ class Desk:
             channel = market.channel(stream)
             first = market.first_frame(stream)
         self._unconflated += stream.unconflated
+        self._at_once += stream.is_at_once
         channel.add(reader)
         if first is not None:
             reader.send(first)
@@ -120,6 +122,12 @@ class Desk:
     def part(self, channel: Channel, reader: Reader) -> None:
         channel.remove(reader)
         self._unconflated -= channel.stream.unconflated
+        self._at_once -= channel.stream.is_at_once
+
+    @property
+    def tells_at_once(self) -> bool:
+        """Whether anybody reads a stream that tells of each change as it happens."""
+        return self._at_once > 0
 
     def canary_judged(self, state: CanaryState) -> None:
         moved = self.canary is None or self.canary.judged != state.judged or self.canary.behind != state.behind

@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -22,7 +22,9 @@ from feeds.ports import Accounts, Methods
 from feeds.projections import AlertsProjection, CandlesProjection, ListingsProjection, MarketProjection
 from feeds.readiness import Part, Readiness
 from feeds.routes import market_routes, own_routes
+from stage.followed import Projection
 from stage.follower import Follower, host_time_ms
+from stage.log_reader import PROMPT, Patience, gathering
 
 logger = structlog.get_logger()
 LOOK_S = 1.0
@@ -51,20 +53,22 @@ class Feeds:
         )  # fmt: skip
         self._followers = {
             Part.LISTINGS: self._follower(
-                Part.LISTINGS, ListingsProjection(self._markets), only=0, fetch_max_wait_ms=500,
+                Part.LISTINGS, ListingsProjection(self._markets), lambda: gathering(100), only=0
             ),
-            Part.MARKET: self._follower(
-                Part.MARKET, MarketProjection(self._markets, self._resync), fetch_max_wait_ms=500
-            ),
-            Part.CANDLES: self._follower(
-                Part.CANDLES, CandlesProjection(self._markets), fetch_min_bytes=64 * 1024, fetch_max_wait_ms=50
-            ),
-            Part.ALERTS: self._follower(Part.ALERTS, alerts, fetch_max_wait_ms=500),
-        }  # fmt: skip
+            Part.MARKET: self._follower(Part.MARKET, MarketProjection(self._markets, self._resync), self._patience),
+            Part.CANDLES: self._follower(Part.CANDLES, CandlesProjection(self._markets), lambda: gathering(100)),
+            Part.ALERTS: self._follower(Part.ALERTS, alerts, lambda: PROMPT),
+        }
 
-    def _follower(self, part: Part, projection: Any, **settings: Any) -> Follower:
+    def _follower(
+        self, part: Part, projection: Projection, patience: Callable[[], Patience], only: int | None = None
+    ) -> Follower:
         servers, freshness = self._place.bootstrap_servers, self._readiness.parts[part]
-        return Follower(servers, projection, freshness, host_time_ms, **settings)
+        return Follower(servers, projection, freshness, host_time_ms, only, patience=patience)
+
+    def _patience(self) -> Patience:
+        """Each record as it comes where somebody is told of each; else together, for frames and for who asks."""
+        return PROMPT if self.desk.tells_at_once else gathering(50)
 
     def _resync(self) -> None:
         """Books are read anew, and their readers have missed something: they come back to new snapshots."""

@@ -40,6 +40,11 @@ class Stream(Struct, frozen=True):
         interval = f":{self.interval}" if self.interval is not None else ""
         return f"{self.kind}@{self.symbol}{interval}{'@0ms' if self.unconflated else ''}"
 
+    @property
+    def is_at_once(self) -> bool:
+        """It tells of each change of a market as it happens, not in frames."""
+        return self.unconflated or self.kind is Kind.TRADES
+
 
 ALERTS = Stream(Kind.ALERTS)
 ACCOUNT = Stream(Kind.ACCOUNT)

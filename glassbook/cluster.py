@@ -39,7 +39,7 @@ STOP_S = 90
 POLL_S = 0.05
 # A program that dies so often during a start will not come up by itself.
 HOPELESS_RESTARTS = 4
-HISTORY_NICE = 5  # nobody waits for candles and history: an order goes first
+HISTORY_NICE = 10  # nobody waits for candles and history: an order goes first
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,7 @@ class Settings(BaseSettings):
     gateway_port: int = Field(8000, ge=1, lt=FIRST_EPHEMERAL_PORT)
     rate_per_account: int = Field(2_000, ge=1)  # commands and private reads a second, in each gateway process
     rate_per_address: int = Field(10_000, ge=1)  # requests a second
-    gateway_in_flight: int = Field(2_000, ge=1)  # requests that wait for their answers, in each gateway process
+    gateway_in_flight: int = Field(1_000, ge=1)  # commands and reads that wait for answers, in each gateway process
     gateway_processes: int = Field(1, ge=1, le=64)
     # Play money for anybody on this machine, where the gateway listens on nothing else and the operator's key is here.
     demonstration_accounts: bool = True

@@ -4,10 +4,14 @@ import asyncio
 import gc
 import logging
 import signal
+import socket
 
 import structlog
 import uvicorn
+from uvicorn.supervisors import Multiprocess
 
+ACCEPTED_A_ROUND = 32
+START_FAILED = 3
 FINISH_S = 10  # for requests in flight when the process is told to stop
 
 
@@ -20,7 +24,7 @@ def serve(
     # uvicorn finishes what is in flight and then raises the signal once more: that must end the process in good order.
     signal.signal(signal.SIGTERM, lambda signum, frame: None)
     structlog.get_logger().info(f"{name} starts", url=f"http://{host}:{port}", processes=processes)
-    uvicorn.run(
+    config = uvicorn.Config(
         factory,
         factory=True,
         host=host,
@@ -36,7 +40,19 @@ def serve(
         backlog=4096,
         timeout_graceful_shutdown=FINISH_S,
     )
-    return 0
+    if processes > 1:
+        Multiprocess(config, sockets=listening(config)).run()
+        return 0
+    server = uvicorn.Server(config)
+    server.run(listening(config))
+    return 0 if server.started else START_FAILED
+
+
+def listening(config: uvicorn.Config) -> list[socket.socket]:
+    """The same listening socket several times. uvloop accepts one connection of a socket in a round of its loop: with
+    long rounds a busy server wouldn't hear for seconds of who has just connected."""
+    first = config.bind_socket()
+    return [first, *(first.dup() for _ in range(1, ACCEPTED_A_ROUND))]
 
 
 def keep_garbage_away() -> None:

@@ -25,9 +25,11 @@ class Urgency(Enum):
 
 
 class Admission:
-    """Counts the requests that wait for their answers, and knows how late the event loop is: `ticked` is called every
-    TICK_S, as far as there is time for it, and first of all that a round of the loop does. So what is late is a round
-    that has too much to do, and not what comes behind a single pause."""
+    """Counts what waits for its answer, each command of a batch by itself, and knows how late the event loop is.
+
+    `ticked` is called every TICK_S, as far as there is time for it, and first of all that a round of the loop does. So
+    what is late is a round that has too much to do, and not what comes behind a single pause.
+    """
 
     def __init__(self, most_in_flight: int) -> None:
         self.in_flight = 0
@@ -45,11 +47,18 @@ class Admission:
     def request(self, now: float, urgency: Urgency) -> Iterator[None]:
         """Around the handling of a request; `Refused` where it is one too many."""
         if self.in_flight >= self._most_in_flight * urgency.value:
-            raise Refused(Reason.OVERLOADED, f"{self.in_flight} requests wait for their answers")
+            raise Refused(Reason.OVERLOADED, f"{self.in_flight} requests and commands wait for their answers")
         if (late_s := self.late_s(now)) > LATE_S * urgency.value:
             raise Refused(Reason.OVERLOADED, f"requests wait {late_s * 1000:.0f} ms for their turn")
-        self.in_flight += 1
+        with self.more(1):
+            yield
+
+    @contextmanager
+    def more(self, count: int) -> Iterator[None]:
+        """Around the handling of a request that, now that it has been read, counts so many more. It isn't refused any
+        more: reading it was the dear part."""
+        self.in_flight += count
         try:
             yield
         finally:
-            self.in_flight -= 1
+            self.in_flight -= count

@@ -80,8 +80,9 @@ async def take_many(gateway: Gateway, body: bytes, wait: Wait) -> Answer:
     submissions = take_batch(body, BATCH_KINDS, gateway.facts.exchange)
     account = submissions[0].account
     gateway.limiter.count_account(account, len(submissions))
-    sent = [await _try_send(gateway, submission, wait) for submission in submissions]
-    answers = await asyncio.gather(*(_result(gateway, one, wait) for one in sent))
+    with gateway.admission.more(len(submissions) - 1):
+        sent = [await _try_send(gateway, submission, wait) for submission in submissions]
+        answers = await asyncio.gather(*(_result(gateway, one, wait) for one in sent))
     results = [BatchResult(one.status, one.body) for one in answers]
     return Answer(200, BatchAnswer(results), gateway.position_of(account))
 

@@ -82,7 +82,7 @@ class GatewayLimits(Struct, frozen=True, kw_only=True):
     rates: Rates = Rates()
     default_timeout_ms: int = 5_000
     max_timeout_ms: int = 30_000
-    in_flight: int = 2_000  # requests
+    in_flight: int = 1_000  # commands and reads that wait for their answers
 
 
 class Gateway:

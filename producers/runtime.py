@@ -7,7 +7,6 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import structlog
 from fastapi import FastAPI
@@ -34,6 +33,7 @@ from producers.view import View
 from producers.waiting import Waiting
 from stage.followed import Projection
 from stage.follower import Follower, host_time_ms
+from stage.log_reader import PROMPT, Patience, gathering
 
 logger = structlog.get_logger()
 ASK_STORE_S = 5.0
@@ -69,21 +69,16 @@ class Runtime:
         self.accounts = AccountStreams(self.gateway, listeners)
         self._followers = {
             Part.LEDGER: self._follower(
-                Part.LEDGER, LedgerProjection(view, entries, waiting, self._health, listeners), fetch_max_wait_ms=500
+                Part.LEDGER, LedgerProjection(view, entries, waiting, self._health, listeners), PROMPT
             ),
-            # Up to 50 ms late, so that a busy market costs a fetch for many records and not for each.
-            Part.MARKET: self._follower(
-                Part.MARKET, MarketProjection(market, trades), fetch_min_bytes=64 * 1024, fetch_max_wait_ms=50
-            ),
-            Part.CANDLES: self._follower(
-                Part.CANDLES, CandlesProjection(candles), fetch_min_bytes=64 * 1024, fetch_max_wait_ms=100
-            ),
-            Part.ALERTS: self._follower(Part.ALERTS, AlertsProjection(alerts), fetch_max_wait_ms=500),
+            Part.MARKET: self._follower(Part.MARKET, MarketProjection(market, trades), gathering(50)),
+            Part.CANDLES: self._follower(Part.CANDLES, CandlesProjection(candles), gathering(100)),
+            Part.ALERTS: self._follower(Part.ALERTS, AlertsProjection(alerts), PROMPT),
         }
 
-    def _follower(self, part: Part, projection: Projection, **fetch: Any) -> Follower:
+    def _follower(self, part: Part, projection: Projection, patience: Patience) -> Follower:
         servers, freshness = self._place.bootstrap_servers, self._health.parts[part]
-        return Follower(servers, projection, freshness, host_time_ms, heard=self._heard, **fetch)
+        return Follower(servers, projection, freshness, host_time_ms, heard=self._heard, patience=lambda: patience)
 
     def _heard(self) -> None:
         self._health.answered_at = time.monotonic()

@@ -15,7 +15,15 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
 from stage.followed import Freshness, Gap, Place, Projection
-from stage.log_reader import known_partitions, open_consumer, partitions_of, read_snapshots
+from stage.log_reader import (
+    PROMPT,
+    Patience,
+    be_patient,
+    known_partitions,
+    open_consumer,
+    partitions_of,
+    read_snapshots,
+)
 from stage.snapshots import Snapshot
 
 logger = structlog.get_logger()
@@ -42,17 +50,17 @@ class Follower:
         now_ms: Any,
         only: int | None = None,
         heard: Callable[[], None] = lambda: None,
-        **fetch: Any,
+        patience: Callable[[], Patience] = lambda: PROMPT,
     ) -> None:
         """`only` is the one partition that is followed, where one tells all that is wanted. `heard` is called whenever
-        the log has answered with records."""
+        the log has answered with records; `patience` says anew for each read how long they may be gathered."""
         self._bootstrap_servers = bootstrap_servers
         self._projection = projection
         self._freshness = freshness
         self._now_ms = now_ms
         self._only = only
         self._heard = heard
-        self._fetch = fetch
+        self._patience = patience
         self._restored = False
         self.positions: dict[Place, int] = {}
 
@@ -65,7 +73,7 @@ class Follower:
         topics = self._projection.topics
         while True:
             try:
-                async with open_consumer(self._bootstrap_servers, **self._fetch) as consumer:
+                async with open_consumer(self._bootstrap_servers) as consumer:
                     await self._follow(consumer)
             except PartitionsAdded:
                 continue
@@ -88,6 +96,7 @@ class Follower:
         looked = resumed = time.monotonic()
         waited_s = 0.0
         while True:
+            be_patient(consumer, self._patience())
             batches = await consumer.getmany(timeout_ms=LOOK_AGAIN_MS, max_records=MAX_RECORDS)
             if batches:
                 self._heard()

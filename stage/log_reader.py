@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
@@ -37,6 +37,27 @@ async def open_consumer(bootstrap_servers: str, **settings: Any) -> AsyncIterato
         yield consumer
     finally:
         await consumer.stop()
+
+
+class Patience(NamedTuple):
+    """The broker answers a request to read when there is so much, or after so long."""
+
+    min_bytes: int
+    max_wait_ms: int
+
+
+PROMPT = Patience(1, 500)
+
+
+def gathering(max_wait_ms: int) -> Patience:
+    """Many records with one request, each up to so late: one for many partitions costs as much as many records."""
+    return Patience(64 * 1024, max_wait_ms)
+
+
+def be_patient(consumer: AIOKafkaConsumer, patience: Patience) -> None:
+    """From the consumer's next request on."""
+    # aiokafka takes both when it is made, and looks at them again for each request.
+    consumer._fetcher._fetch_min_bytes, consumer._fetcher._fetch_max_wait_ms = patience
 
 
 async def partitions_of(consumer: AIOKafkaConsumer, topics: Sequence[str]) -> list[TopicPartition]:

@@ -23,7 +23,7 @@ from simulator.load.mix import Kind
 from simulator.load.replies import BROKEN, Reply, convert_batch, convert_reply, read_batch, read_read, read_reply
 
 BATCH = 20
-WINDOW_S = 0.01
+WINDOW_S = 0.05  # in which a basket of 20 comes together from 42% of B3 on
 SOCKETS = 8  # of order entry, of one process
 
 

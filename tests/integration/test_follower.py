@@ -12,6 +12,7 @@ from glassbook.topics_admin import create_topics
 from schemas.topics import Topic
 from stage.followed import Freshness, Place
 from stage.follower import Follower, host_time_ms
+from stage.log_reader import PROMPT, be_patient, gathering, open_consumer
 from stage.snapshots import Snapshot
 
 TOPIC = "followed"
@@ -68,3 +69,17 @@ def test_a_partition_that_is_added_is_followed_however_busy_the_others_are(broke
     asyncio.run(follow())
     producer.flush(10)
     assert seen.records[0] > 5
+
+
+def test_how_patient_a_reader_is_can_be_changed_while_it_reads(broker: str) -> None:
+    """By two fields that aiokafka keeps for itself: an update that renames them must not pass unnoticed."""
+
+    async def changed() -> list[tuple[int, int]]:
+        async with open_consumer(broker) as consumer:
+            await consumer.topics()
+            fetcher = consumer._fetcher
+            before = fetcher._fetch_min_bytes, fetcher._fetch_max_wait_ms
+            be_patient(consumer, gathering(50))
+            return [before, (fetcher._fetch_min_bytes, fetcher._fetch_max_wait_ms)]
+
+    assert asyncio.run(changed()) == [PROMPT, gathering(50)]

@@ -1,6 +1,7 @@
 """A gateway takes no more than it can answer in time, and lets out who wants out."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -36,6 +37,24 @@ def test_as_many_wait_as_the_bound_says_and_what_ends_orders_four_times_as_many(
     assert not taken(admission, 0.0, Urgency.ENDS_ORDERS)
     assert taken(admission, 0.0, Urgency.ALWAYS)
     assert admission.in_flight == 8, "each has left, refused or not"
+
+
+def test_a_batch_counts_its_commands(monkeypatch):
+    world = GatewayWorld()
+    alice = world.exchange.open_account(USD="1000")
+    world.settle()
+    batch = world.batch(alice, [world.exchange.order(alice, "BUY", "1", "5") for _ in range(20)])
+    seen = []
+    append = world.log.append
+
+    async def watched(*record: Any) -> Any:
+        seen.append(world.gateway.admission.in_flight)
+        return await append(*record)
+
+    monkeypatch.setattr(world.log, "append", watched)
+    assert world.send("POST", f"{ORDERS}/batch", batch).status_code == 200
+    assert seen == [20] * 20
+    assert world.gateway.admission.in_flight == 0
 
 
 def test_who_fails_leaves_too():

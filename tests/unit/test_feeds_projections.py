@@ -145,6 +145,21 @@ def test_an_alert_is_told_once_and_the_canarys_state_when_it_moves():
     assert late.take() == [{"type": "state", "time_ms": 3, "judged": {"orders-0": 11}, "behind": 0}]
 
 
+def test_records_are_read_one_by_one_only_while_somebody_is_told_of_each():
+    world, reader = FeedsWorld(), Keeping()
+    for stream, at_once in (
+        (Stream(Kind.DEPTH, SYMBOL), False),
+        (Stream(Kind.TICKER, SYMBOL), False),
+        (ALERTS, False),
+        (Stream(Kind.TRADES, SYMBOL), True),
+        (Stream(Kind.DEPTH, SYMBOL, None, True), True),
+    ):
+        channel = world.desk.join(stream, reader)
+        assert world.desk.tells_at_once is at_once, stream
+        world.desk.part(channel, reader)
+        assert not world.desk.tells_at_once
+
+
 def test_alerts_are_kept_by_their_id_in_bounds(monkeypatch):
     monkeypatch.setattr("feeds.projections.ALERTS_KEPT", 3)
     alerts = AlertsProjection()
