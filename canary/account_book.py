@@ -5,6 +5,7 @@ undone, and a second opinion on the same input costs nothing. Amounts are minor 
 """
 
 import hashlib
+from collections import OrderedDict
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -82,7 +83,7 @@ class AccountBook:
         self.transfers: dict[str, None] = {}
         self.withdrawals: dict[str, tuple[str, int]] = {}
         self.mandate: Mandate | None = None
-        self.recent: dict[str, Recent] = {}  # by digest, oldest first
+        self.recent: OrderedDict[str, Recent] = OrderedDict()  # by digest, oldest first
         self.recent_at: dict[int, Recent] = {}
         self.named: dict[str, int] = {}  # client order id -> offset, of open and of recent orders
         self._highest_nonce = 0
@@ -132,7 +133,7 @@ class AccountBook:
         if recent.client_order_id is not None:
             self.named[recent.client_order_id] = recent.offset
         if len(self.recent) > RECENT:
-            oldest = self.recent.pop(next(iter(self.recent)))
+            _, oldest = self.recent.popitem(last=False)
             del self.recent_at[oldest.offset]
             if oldest.client_order_id is not None and oldest.offset not in self.orders:
                 self.named.pop(oldest.client_order_id, None)

@@ -4,6 +4,7 @@ What the bytes alone can show, in the order of docs/signing.md. Whether a key wa
 state can tell. The same signed bytes stand on `accounts` and on `orders`; they are opened once and remembered.
 """
 
+from collections import OrderedDict
 from typing import Any
 
 import msgspec
@@ -142,7 +143,7 @@ class Openings:
     """Signed commands by their bytes, opened once. The oldest are forgotten."""
 
     def __init__(self, remembered: int = REMEMBERED) -> None:
-        self._known: dict[bytes, Opened] = {}
+        self._known: OrderedDict[bytes, Opened] = OrderedDict()
         self._remembered = remembered
 
     def open(self, signed: Raw) -> Opened | None:
@@ -157,6 +158,6 @@ class Openings:
             if len(raw) > LONGEST_REMEMBERED:
                 return opened
             if len(self._known) >= self._remembered:
-                del self._known[next(iter(self._known))]
+                self._known.popitem(last=False)
             self._known[raw] = opened
         return opened

@@ -4,6 +4,7 @@ Beside its own books it may hold books as the exchange states them, for markets 
 says when.
 """
 
+from collections import OrderedDict
 from typing import Any
 
 from msgspec import Struct
@@ -51,7 +52,8 @@ class MatcherReplica:
         self.genesis: Genesis | None = None
         self.books: dict[str, MarketBook] = {}
         self.stated: dict[str, MarketBook] = {}
-        self.closed: dict[str, ClosedOrder] = {}  # the last that closed, to tell a dead order from an unknown one
+        # The last that closed, to tell a dead order from an unknown one.
+        self.closed: OrderedDict[str, ClosedOrder] = OrderedDict()
         self.halter = Halter()
         self.halts: dict[str, Halts] = {}
         self.busted: dict[str, Busted] = {}
@@ -98,7 +100,7 @@ class MatcherReplica:
             if isinstance(event, Closed):
                 self.closed[event.order_id] = ClosedOrder(offset, event.status)
         while len(self.closed) > REMEMBERED_CLOSED:
-            del self.closed[next(iter(self.closed))]
+            self.closed.popitem(last=False)
 
     def partition_of(self, account: str) -> int:
         return partition_of(account, self.genesis.account_partitions) if self.genesis is not None else 0
@@ -143,7 +145,7 @@ class MatcherReplica:
         return MatcherState(self.genesis, books, stated, self.closed, self.halter, dump_halts(self.halts), busted)
 
     def restore(self, state: MatcherState) -> None:
-        self.genesis, self.closed = state.genesis, state.closed
+        self.genesis, self.closed = state.genesis, OrderedDict(state.closed)
         self.halter, self.halts = state.halter, restored_halts(state.halts)
         self.busted = {symbol: Busted.restored(ids) for symbol, ids in state.busted.items()}
         if state.genesis is not None:

@@ -52,10 +52,7 @@ class Overdue(Struct):
 
 
 class Reader:
-    """What stands on one edge. `mark` is the highest sequence that was judged.
-
-    Of the last records it keeps the first copies: their bytes, or from a snapshot on their hashes.
-    """
+    """What stands on one edge. `mark` is the highest sequence that was judged."""
 
     def __init__(self, topic: str, partition: int) -> None:
         self.topic = topic
@@ -67,7 +64,7 @@ class Reader:
         self.forged: deque[Found] = deque(maxlen=KEPT_FORGED)  # without a place: a true one may be missing for them
         self.judged_from = 0  # of inputs below, not all that they caused here was kept: nothing of it is judged
         self.hole: Evidence | None = None  # where records were deleted, while nothing has been judged behind it
-        self._kept: deque[tuple[bytes, int]] = deque(maxlen=KEPT_COPIES)  # (bytes or hash, offset), up to the mark
+        self._kept: deque[tuple[bytes, int]] = deque(maxlen=KEPT_COPIES)  # (hash, offset), up to the mark
 
     def take(self, found: Found, sequence: int) -> None:
         """The record has been judged, under this sequence."""
@@ -76,15 +73,14 @@ class Reader:
                 return
             self._kept.clear()
         self.mark = sequence
-        self._kept.append((found.value or b"", found.offset))
+        self._kept.append((hash_of(found.value), found.offset))
 
     def first_copy(self, sequence: int) -> tuple[bytes, int] | None:
         """(hash, offset) of the first copy; None if it is kept no more."""
         back = self.mark - sequence
         if not 0 <= back < len(self._kept):
             return None
-        kept, offset = self._kept[-1 - back]
-        return (kept if len(kept) == HASH_BYTES else hash_of(kept)), offset
+        return self._kept[-1 - back]
 
     def overdue_of(self, offset: int) -> int:
         """How many records of this input were given up."""
@@ -101,7 +97,7 @@ class Reader:
 
     def copies(self) -> list[tuple[bytes, int]]:
         """(hash, offset) of the first copies that are kept, up to the mark."""
-        return [(kept if len(kept) == HASH_BYTES else hash_of(kept), offset) for kept, offset in self._kept]
+        return list(self._kept)
 
     def restore_copies(self, copies: list[tuple[bytes, int]]) -> None:
         self._kept.extend(copies)
