@@ -57,6 +57,7 @@ class Member:
                 # Up to 100 ms late, so that a busy exchange costs a fetch for many records and not for each.
                 "fetch.wait.max.ms": 100,
                 "fetch.min.bytes": 256 * 1024,
+                "queued.max.messages.kbytes": 16 * 1024,  # read ahead: several rounds of judging
                 "fetch.error.backoff.ms": 50,
                 "error_cb": on_error,
             }
