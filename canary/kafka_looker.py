@@ -119,7 +119,7 @@ class Looker:
                     raise LogFailed(f"nothing to read within {READ_TIMEOUT_S} s from {sorted(unread)}")
                 for message in messages:
                     record = record_of(message)
-                    if record is not None:
+                    if record is not None and record.offset < ends[record.topic, record.partition]:
                         yield record
                     if _is_end(message, ends):
                         unread.discard(_place(message))

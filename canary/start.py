@@ -30,8 +30,7 @@ def restored_canary(looker: Looker, limits: Limits) -> tuple[Canary, int]:
 
     def read(start: int, end: int) -> Iterator[tuple[bytes, bytes]]:
         for record in looker.read({snapshot_place: start}, {snapshot_place: end}):
-            if record.offset < end:
-                yield record.key or b"", record.value or b""
+            yield record.key or b"", record.value or b""
 
     snapshot = newest_snapshot_between(read, low, high)
     if snapshot is None:
