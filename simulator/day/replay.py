@@ -36,6 +36,7 @@ FOLLOWED = ("ledger", "matcher", "canary")  # what the player waits for
 MOST_BEHIND = 20_000
 LOOK_S = 0.05
 LOOK_EVERY = 50  # batches
+SETTLED_S = 0.5  # a reader that is told of nothing for so long has read all there is
 STILL_S = 120.0  # without any progress: the exchange is stuck
 
 
@@ -94,10 +95,19 @@ def play(settings: Settings, path: Path, most_orders: int | None, run: str, show
 
 
 def trades_so_far(settings: Settings, prepared: Prepared) -> int:
-    """Of these markets: each numbers its own."""
-    with Client(settings.gateway_url) as client:
+    """Of these markets, each of which numbers its own; asked until the gateway, which reads behind, tells no more."""
+
+    def ask() -> int:
         newest = [client.send(calls.trades(market.symbol, limit=1)).trades for market in prepared.markets]
-    return sum(trades[-1].sequence for trades in newest if trades)
+        return sum(trades[-1].sequence for trades in newest if trades)
+
+    with Client(settings.gateway_url) as client:
+        found = ask()
+        while True:
+            time.sleep(SETTLED_S)
+            found, before = ask(), found
+            if found == before:
+                return found
 
 
 def first_orders(rows: Iterable[Row], most: int | None) -> Iterator[Row]:

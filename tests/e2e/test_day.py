@@ -11,7 +11,8 @@ from glassbook.client.rest import Client
 from glassbook.cluster import Cluster
 
 ORDERS = 400
-SMALL = ("--symbols", "8", "--brokers", "10")
+SYMBOLS = 8
+SMALL = ("--symbols", str(SYMBOLS), "--brokers", "10")
 
 
 def test_all_of_it_is_taken_matched_and_judged(exchange: Cluster, tmp_path: Path) -> None:
@@ -27,8 +28,11 @@ def test_all_of_it_is_taken_matched_and_judged(exchange: Cluster, tmp_path: Path
     assert f"{2 * ORDERS} orders" in day("write", str(path), "--orders", str(2 * ORDERS), *SMALL)
     figures = json.loads(day("replay", str(path), "--orders", str(ORDERS), "--running", "--json"))
     assert figures["orders"] == ORDERS and figures["cancels"] > 50
-    assert 0.1 < figures["trades"] / ORDERS < 0.6
     assert {"ledger", "matcher", "canary"} <= figures["memory_mb"].keys()
+    trades = 0  # how many depends on which account's partition the ledger reads first
     with Client(exchange.settings.gateway_url) as client:
-        found = client.send(calls.trades("S001-BRL", limit=1000)).trades
-    assert [trade.sequence for trade in found] == list(range(1, len(found) + 1))
+        for number in range(1, SYMBOLS + 1):
+            found = client.send(calls.trades(f"S{number:03}-BRL", limit=1000)).trades
+            assert [trade.sequence for trade in found] == list(range(1, len(found) + 1))
+            trades += len(found)
+    assert 0 < figures["trades"] == trades < ORDERS
