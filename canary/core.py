@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
-from canary.authority import Openings
+from canary.authority import Opened, Openings
 from canary.board import ALL_CHECKS, Board, Verdict
-from canary.frames import BustFrame, FundedFrame, SubmittedFrame, Unreadable, read_accounts, read_orders
+from canary.frames import SUBMITTED, BustFrame, FundedFrame, SubmittedFrame, Unreadable, read_accounts, read_orders
 from canary.judge import Judge, Limits
 from canary.ledger_replica import LedgerReplica
 from canary.matcher_replica import MatcherReplica
@@ -19,7 +19,6 @@ from canary.state import (
     STATE_FORM,
     CanaryState,
     PartitionState,
-    Waiting,
     dump_judge,
     restore_judge,
 )
@@ -104,32 +103,34 @@ class Canary:
         return self._take_raised() if self._raised else []
 
     def _accounts(self, judge: Judge, offset: int, log_time_ms: int, value: bytes | None) -> None:
-        given = self._input(read_accounts, Waiting(offset, log_time_ms, value))
-        if isinstance(given.record, ExecutionReport | BustFrame):
-            source = given.record.source.partition
-            if 0 <= source < len(self.matchers):
-                edge = (ACCOUNTS, judge.partition)
-                forged = given.opened is not None and not isinstance(given.opened.command, BustTrade)
-                self.matchers[source].take_found(edge, Found(offset, log_time_ms, value, forged))
+        given = Input(offset, log_time_ms, value, self._read_accounts)
+        if value is None or not value.startswith(SUBMITTED):  # a command is opened when it is its turn
+            record, opened = given.said
+            if isinstance(record, ExecutionReport | BustFrame) and 0 <= record.source.partition < len(self.matchers):
+                forged = opened is not None and not isinstance(opened.command, BustTrade)
+                found = Found(offset, log_time_ms, value, forged)
+                self.matchers[record.source.partition].take_found((ACCOUNTS, judge.partition), found)
         judge.take_input(given)
 
     def _orders(self, judge: Judge, offset: int, log_time_ms: int, value: bytes | None) -> None:
-        given = self._input(read_orders, Waiting(offset, log_time_ms, value))
-        if isinstance(given.record, FundedFrame):
-            source = given.record.source.partition
-            if 0 <= source < len(self.ledgers):
-                forged = given.opened is None or given.opened.command is None
-                found = Found(offset, log_time_ms, value, forged)
-                self.ledgers[source].take_found((ORDERS, judge.partition), found)
+        given = Input(offset, log_time_ms, value, self._read_orders)
+        record, opened = given.said
+        if isinstance(record, FundedFrame) and 0 <= record.source.partition < len(self.ledgers):
+            found = Found(offset, log_time_ms, value, forged=opened is None or opened.command is None)
+            self.ledgers[record.source.partition].take_found((ORDERS, judge.partition), found)
         judge.take_input(given)
 
-    def _input(self, read: Callable[[bytes], Any], raw: Waiting) -> Input:
-        """`read` decodes the records of its topic."""
-        record, opened = _decoded(read, raw.value), None
-        if isinstance(record, SubmittedFrame | FundedFrame | BustFrame):
-            opened = self._openings.open(record.signed)
-            record = record if opened is not None else None
-        return Input(raw.offset, raw.log_time_ms, raw.value, record, opened)
+    def _read_accounts(self, value: bytes | None) -> tuple[Any, Opened | None]:
+        return self._opened(_decoded(read_accounts, value))
+
+    def _read_orders(self, value: bytes | None) -> tuple[Any, Opened | None]:
+        return self._opened(_decoded(read_orders, value))
+
+    def _opened(self, record: Any) -> tuple[Any, Opened | None]:
+        if not isinstance(record, SubmittedFrame | FundedFrame | BustFrame):
+            return record, None
+        opened = self._openings.open(record.signed)
+        return (record, opened) if opened is not None else (None, None)
 
     def _skip(self, place: _Partition, offset: int, log_time_ms: int) -> None:
         """Offsets are missing: of what stages read, that is a divergence of its own; elsewhere the edges tell."""
@@ -179,10 +180,10 @@ class Canary:
             place.next_offset, place.read_ms = kept.next_offset, kept.read_ms
         for judge, (its, replica) in zip(canary.ledgers, state.ledgers, strict=True):
             judge.replica.restore(replica)
-            restore_judge(judge, its, (canary._input(read_accounts, raw) for raw in its.inputs))
+            restore_judge(judge, its, canary._read_accounts)
         for judge, (its, matcher) in zip(canary.matchers, state.matchers, strict=True):
             judge.replica.restore(matcher)
-            restore_judge(judge, its, (canary._input(read_orders, raw) for raw in its.inputs))
+            restore_judge(judge, its, canary._read_orders)
         return canary
 
     # --- how far it has come

@@ -10,6 +10,9 @@ from msgspec import Raw, Struct
 
 from schemas.records import ExecutionReport, SignedCommand, Source, Tick
 
+SUBMITTED = b'{"record":"submitted",'
+"""How those of the gateways begin. Another one may be spelled otherwise."""
+
 Unreadable = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 

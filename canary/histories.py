@@ -94,7 +94,7 @@ class Histories:
     def candidate(self, given: Input, time_ms: int, way: tuple[bool, bool]) -> Candidate:
         stamps = self.stated if way[0] and self.stated is not None else self.stamps
         step = Step(self.partition, given.offset, time_ms, stamps.advanced(given), stamps)
-        change = self.replica.decide(step, given.record, given.opened, way[1])
+        change = self.replica.decide(step, *given.said, way[1])
         edges = list(step.outputs)
         if self._leaves_out:
             edges = [edge for edge in edges if edge[0] in self._watched]
@@ -172,9 +172,10 @@ class Histories:
                 before = (self.stated or self.stamps).counters.get(edge, 0)
                 stated.counters[edge] = published.last_sequence(edge, before)
         self._count(stated, published, own)
-        if own.step.mark is None and found and isinstance(given.record, FundedFrame | ExecutionReport | BustFrame):
-            writer = given.record.source.partition  # the exchange took what we refuse, or took for a repeat
-            stated.marks[writer] = max(stated.marks.get(writer, 0), given.record.edge_sequence)
+        record, _ = given.said
+        if own.step.mark is None and found and isinstance(record, FundedFrame | ExecutionReport | BustFrame):
+            writer = record.source.partition  # the exchange took what we refuse, or took for a repeat
+            stated.marks[writer] = max(stated.marks.get(writer, 0), record.edge_sequence)
         self.replica.state(self._taken(given, own, published), published, given.offset)
         self.stamps.advance(own.step.digest, own.step)
         self.replica.apply(own.change, given.offset)
@@ -190,12 +191,12 @@ class Histories:
 
     def _taken(self, given: Input, own: Candidate, published: Published) -> Any:
         """What the input does to whoever takes it, if the exchange took what nobody signed, or heeded no halt."""
-        opened = given.opened
+        record, opened = given.said
         if opened is None or not published.says_anything:
             return own.change
         if own.change.refused is Reason.MARKET_HALTED:
             step = Step(self.partition, given.offset, own.step.time_ms, own.step.digest, self.stamps)
-            return self.replica.decide(step, given.record, opened, False, heeds_halts=False)
+            return self.replica.decide(step, record, opened, False, heeds_halts=False)
         if opened.command is not None:
             return own.change
         try:
@@ -203,7 +204,7 @@ class Histories:
         except Refusal:
             return own.change
         step = Step(self.partition, given.offset, own.step.time_ms, own.step.digest, self.stamps)
-        return self.replica.decide(step, given.record, trusted, False)
+        return self.replica.decide(step, record, trusted, False)
 
     def _count(self, stated: Stamps, published: Published, own: Candidate) -> None:
         """Symbols' own numbers, as the exchange counts them."""

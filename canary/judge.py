@@ -83,6 +83,8 @@ class Judge:
         self.inputs.append(given)
         if self._open is None:
             self.advance()
+        else:
+            given.forget()
 
     def take_found(self, edge: Edge, found: Found) -> None:
         self.take_at(self.reader(edge), found)

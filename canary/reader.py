@@ -10,10 +10,12 @@ from typing import Any
 from msgspec import Struct
 
 from canary.frames import Origin, origin_of
+from canary.ring import Ring
 from schemas.alerts import Evidence
 
 KEPT_COPIES = 2_048
 HASH_BYTES = 16
+OFFSET_BYTES = 8
 KEPT_FORGED = 16
 
 _UNREAD: Any = object()
@@ -64,7 +66,7 @@ class Reader:
         self.forged: deque[Found] = deque(maxlen=KEPT_FORGED)  # without a place: a true one may be missing for them
         self.judged_from = 0  # of inputs below, not all that they caused here was kept: nothing of it is judged
         self.hole: Evidence | None = None  # where records were deleted, while nothing has been judged behind it
-        self._kept: deque[tuple[bytes, int]] = deque(maxlen=KEPT_COPIES)  # (hash, offset), up to the mark
+        self._kept = Ring(HASH_BYTES + OFFSET_BYTES, KEPT_COPIES)  # (hash, offset) of each, up to the mark
 
     def take(self, found: Found, sequence: int) -> None:
         """The record has been judged, under this sequence."""
@@ -73,14 +75,15 @@ class Reader:
                 return
             self._kept.clear()
         self.mark = sequence
-        self._kept.append((hash_of(found.value), found.offset))
+        self._kept.append(hash_of(found.value) + found.offset.to_bytes(OFFSET_BYTES))
 
     def first_copy(self, sequence: int) -> tuple[bytes, int] | None:
         """(hash, offset) of the first copy; None if it is kept no more."""
         back = self.mark - sequence
         if not 0 <= back < len(self._kept):
             return None
-        return self._kept[-1 - back]
+        kept = self._kept[back]
+        return kept[:HASH_BYTES], int.from_bytes(kept[HASH_BYTES:])
 
     def overdue_of(self, offset: int) -> int:
         """How many records of this input were given up."""
@@ -95,9 +98,9 @@ class Reader:
 
     # --- snapshots
 
-    def copies(self) -> list[tuple[bytes, int]]:
+    def copies(self) -> bytes:
         """(hash, offset) of the first copies that are kept, up to the mark."""
-        return list(self._kept)
+        return self._kept.dump()
 
-    def restore_copies(self, copies: list[tuple[bytes, int]]) -> None:
+    def restore_copies(self, copies: bytes) -> None:
         self._kept.extend(copies)

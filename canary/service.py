@@ -8,7 +8,8 @@ Invariants, each step numbered as in `step`:
 - a partition is said to have been read to its end only up to a log time that was known before its end was asked for.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 
 import structlog
 from msgspec import Struct
@@ -27,12 +28,17 @@ logger = structlog.get_logger()
 
 
 class Cadence(Struct, frozen=True):
-    """How often what is done. The host's clock decides only when, never what."""
+    """How often what is done. The host's clock decides only when, never what.
+
+    A snapshot is taken so seldom that what taking it costs is at most a `snapshot_share`-th of the time.
+    """
 
     max_records: int = 2_000
     ends_ms: int = 200
     commit_ms: int = 500
     snapshot_ms: int = 20_000
+    snapshot_share: int = 20
+    snapshot_round: int = 4  # records of it that are written at a time: nothing waits for all of a large one
     behind_records: int = 10_000  # from here on it is said how far behind it is
     say_behind_ms: int = 10_000
 
@@ -79,7 +85,8 @@ class CanaryService:
         now = now_ms()
         self._ends_due = Due(cadence.ends_ms, now)
         self._commit_due = Due(cadence.commit_ms, now)
-        self._snapshot_due = Due(cadence.snapshot_ms, now)
+        self._snapshot_due_ms = now + cadence.snapshot_ms
+        self._under_way: Iterator[tuple[bytes, bytes]] = iter(())  # what isn't written yet of a snapshot
         self._behind_due = Due(0, now)
         self._fresh: list[Alert] = []
         self._cuts: dict[Place, int] = {}  # how often a partition was seen to be shorter than what was read of it
@@ -97,22 +104,36 @@ class CanaryService:
         # 4. Only then say how far everything is judged.
         if self._commit_due.is_due(now):
             self._log.commit(self.canary.judged())
-        # 5. Only then write down a state behind it.
-        if self._snapshot_due.is_due(now):
-            self.write_snapshot()
+        # 5. Only then write down a state behind it, a piece a round.
+        if not self._write_piece() and now >= self._snapshot_due_ms:
+            self._take_snapshot()
 
     def close(self) -> None:
         """In good order: what was judged is committed, and the next start goes on from here."""
         self._write_alerts()
         self._log.commit(self.canary.judged())
-        self.write_snapshot()
+        while self._write_piece():  # the other slot's is overwritten next
+            continue
+        self._take_snapshot()
+        while self._write_piece():
+            continue
 
-    def write_snapshot(self) -> None:
+    def _take_snapshot(self) -> None:
+        began_ms = self._now_ms()
         self._snapshots += 1
         state = encode_state(self.canary.dump())
-        for key, value in split_snapshot(Snapshot(self._snapshots, state)):
+        self._under_way = split_snapshot(Snapshot(self._snapshots, state))
+        now_ms, cadence = self._now_ms(), self._cadence
+        self._snapshot_due_ms = now_ms + max(cadence.snapshot_ms, cadence.snapshot_share * (now_ms - began_ms))
+
+    def _write_piece(self) -> bool:
+        """Of the snapshot under way; False if there is none. It counts with its last record, the manifest."""
+        piece = list(islice(self._under_way, self._cadence.snapshot_round))
+        for key, value in piece:
             self._log.append(SNAPSHOTS, PARTITION, key, value)
-        self._log.flush()
+        if piece:
+            self._log.flush()
+        return bool(piece)
 
     # --- ends
 

@@ -5,7 +5,7 @@ other one whole; a slot whose chunks don't fit its manifest doesn't count. Pure:
 """
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 from msgspec import Struct
@@ -49,13 +49,14 @@ def decode_state(data: bytes) -> CanaryState:
     return msgspec.msgpack.decode(data, type=CanaryState)
 
 
-def split_snapshot(snapshot: Snapshot, chunk_bytes: int = CHUNK_BYTES) -> list[tuple[bytes, bytes]]:
+def split_snapshot(snapshot: Snapshot, chunk_bytes: int = CHUNK_BYTES) -> Iterator[tuple[bytes, bytes]]:
     """(key, value) of its records in the order in which they must be written, the manifest last."""
     state, slot = snapshot.state, snapshot.number % SLOTS
-    chunks = [state[start : start + chunk_bytes] for start in range(0, len(state), chunk_bytes)]
-    manifest = Manifest(STAGE, slot, snapshot.number, len(chunks), hashlib.sha256(state).hexdigest())
-    records = [(_key(slot, index), chunk) for index, chunk in enumerate(chunks)]
-    return [*records, (_key(slot, "manifest"), msgspec.json.encode(manifest))]
+    starts = range(0, len(state), chunk_bytes)
+    for index, start in enumerate(starts):
+        yield _key(slot, index), state[start : start + chunk_bytes]
+    manifest = Manifest(STAGE, slot, snapshot.number, len(starts), hashlib.sha256(state).hexdigest())
+    yield _key(slot, "manifest"), msgspec.json.encode(manifest)
 
 
 def newest_snapshot(records: Iterable[tuple[bytes, bytes]]) -> Snapshot | None:

@@ -4,7 +4,6 @@ Bounded by what is open, by what waits to be judged, and by fixed numbers of cop
 remembered. What an open input must cause is not stored but decided anew.
 """
 
-from collections.abc import Iterable
 from typing import Final, Literal
 
 from msgspec import Struct
@@ -15,12 +14,12 @@ from canary.ledger_replica import LedgerState
 from canary.matcher_replica import MatcherState
 from canary.published import read_record
 from canary.reader import Found, Overdue, Reader
-from canary.steps import Input, Stamps
+from canary.steps import Input, ReadInput, Stamps
 from canary.tape import TapeState, TradesReader
 from schemas.alerts import Evidence, Severity
 from schemas.topics import TRADES
 
-STATE_FORM: Final = 2
+STATE_FORM: Final = 3
 
 
 class StampsState(Struct):
@@ -48,7 +47,7 @@ class ReaderState(Struct):
     waiting: list[Waiting]
     forged: list[Waiting]
     overdue: list[tuple[bytes, int]]
-    copies: list[tuple[bytes, int]]
+    copies: bytes
     hole: Evidence | None
     judged_from: int = 0
     tape: TapeState | None = None  # of `trades`
@@ -79,7 +78,7 @@ class PartitionState(Struct, array_like=True):
 class CanaryState(Struct):
     """`form` counts up whenever an older state can't be gone on with; such a one isn't read then."""
 
-    form: Literal[2]
+    form: Literal[3]
     now_ms: int
     partitions: list[PartitionState]
     ledgers: list[tuple[JudgeState, LedgerState]]
@@ -100,14 +99,13 @@ def dump_judge(judge: Judge) -> JudgeState:
     )  # fmt: skip
 
 
-def restore_judge(judge: Judge, state: JudgeState, inputs: Iterable[Input]) -> None:
-    """`inputs` are the state's, read again."""
+def restore_judge(judge: Judge, state: JudgeState, read: ReadInput) -> None:
     histories = judge.histories
     judge.next_offset, judge.time_ms, judge.is_late = state.next_offset, state.time_ms, state.is_late
     histories.stamps = _restored_stamps(state.stamps)
     histories.stated = None if state.stated is None else _restored_stamps(state.stated)
     histories.inputs_since, histories.doubts_digest = state.inputs_since, state.doubts_digest
-    judge.inputs.extend(inputs)
+    judge.inputs.extend(Input(kept.offset, kept.log_time_ms, kept.value, read) for kept in state.inputs)
     judge.strays.unjudged_copies = state.unjudged_copies
     judge.board.blamed = dict.fromkeys(state.blamed)
     judge.explainer.remember([read_record(TRADES, value) for value in state.recent_fills])

@@ -15,6 +15,7 @@ Edge = tuple[str, int]
 """A topic and partition that a stage writes to from one of its input partitions."""
 Series = tuple[str, str]
 """A topic and a symbol whose records there are counted."""
+ReadInput = Callable[[bytes | None], tuple[Any, Opened | None]]
 
 
 @lru_cache(maxsize=65536)
@@ -23,15 +24,28 @@ def partition_of(account: str, partitions: int) -> int:
     return int(account[:8], 16) % partitions
 
 
-class Input(Struct, frozen=True):
-    """A record of an input partition, as the broker has it. `record` is what it says, None if it can't be read;
-    `opened` the signed command in it, if there is one."""
+class Input:
+    """A record of an input partition, as the broker has it. What it says is read when it is first asked for, and again
+    after `forget`: read, it takes several times the memory of its bytes."""
 
-    offset: int
-    log_time_ms: int
-    value: bytes | None
-    record: Any
-    opened: Opened | None
+    __slots__ = ("_read", "_said", "log_time_ms", "offset", "value")
+
+    def __init__(self, offset: int, log_time_ms: int, value: bytes | None, read: ReadInput) -> None:
+        self.offset = offset
+        self.log_time_ms = log_time_ms
+        self.value = value
+        self._read = read
+        self._said: tuple[Any, Opened | None] | None = None
+
+    @property
+    def said(self) -> tuple[Any, Opened | None]:
+        """(the record, None if it can't be read; the signed command in it, opened, if there is one)."""
+        if self._said is None:
+            self._said = self._read(self.value)
+        return self._said
+
+    def forget(self) -> None:
+        self._said = None
 
 
 class Stamps(Struct):

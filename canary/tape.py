@@ -1,11 +1,10 @@
 """The trades of a partition as they were published, so that a bust can be held against the one that it takes back.
 
-Of the last ones it keeps a hash of what each said, with its place and id: about 100 bytes a trade. A bust of an older
-one can't be compared, and that is said too; whoever judges the log again and keeps more of it, can.
+Of the last ones it keeps a hash of what each said, with its place and id: 36 bytes a trade. A bust of an older one
+can't be compared, and that is said too; whoever judges the log again and keeps more of it, can.
 """
 
 import hashlib
-from collections import deque
 
 import msgspec
 from msgspec import Struct
@@ -13,6 +12,7 @@ from msgspec import Struct
 from canary.board import Board, Verdict
 from canary.frames import Unreadable, encode
 from canary.reader import Found, Reader
+from canary.ring import Ring
 from schemas.alerts import Evidence, Kind, Severity
 from schemas.records import TradeBusted
 from schemas.topics import ORDERS, TRADES
@@ -20,6 +20,7 @@ from schemas.topics import ORDERS, TRADES
 KEPT_TRADES = 65_536
 HASH_BYTES = 16
 OFFSET_BYTES = 8
+ID_BYTES = 12
 _ID_AT = HASH_BYTES + OFFSET_BYTES
 
 # A trade's own words are what stands behind its place on the edge.
@@ -28,38 +29,35 @@ _read_busted = msgspec.json.Decoder(TradeBusted).decode
 
 
 class TapeState(Struct):
-    trades: list[bytes]
+    trades: bytes
     forgot: bool
 
 
 class Tape:
-    """The last trades: (hash, offset on `trades`, trade id) of each as bytes, the oldest first."""
+    """The last trades, the oldest first: (hash, offset on `trades`, id) of each."""
 
     def __init__(self, most: int) -> None:
-        self._trades: deque[bytes] = deque(maxlen=most)
+        self.most = most
+        self._trades = Ring(_ID_AT + ID_BYTES, most)
         self._forgot = False
 
     def add(self, value: bytes, offset: int) -> None:
         begins = value.find(_ID) + len(_ID)
         trade_id = value[begins : value.find(b'"', begins)]
-        self._forgot = self._forgot or len(self._trades) == self._trades.maxlen
-        self._trades.append(_hash_of(value) + offset.to_bytes(OFFSET_BYTES) + trade_id)
+        self._forgot = self._forgot or len(self._trades) == self.most
+        self._trades.append(_hash_of(value) + offset.to_bytes(OFFSET_BYTES) + _packed(trade_id))
 
     def find(self, trade_id: str) -> list[tuple[bytes, int]]:
-        """(hash, offset) of what was published under this id. O(trades kept)."""
-        wanted = trade_id.encode()
-        kept = [each for each in self._trades if each[_ID_AT:] == wanted]
+        """(hash, offset) of what was published under this id, the oldest first. O(trades kept)."""
+        ages = self._trades.ages_of(_packed(trade_id.encode()), _ID_AT)
+        kept = [self._trades[age] for age in reversed(ages)]
         return [(each[:HASH_BYTES], int.from_bytes(each[HASH_BYTES:_ID_AT])) for each in kept]
 
-    @property
-    def most(self) -> int:
-        return self._trades.maxlen or 0
-
     def may_have_forgotten(self, trade_id: str) -> bool:
-        return self._forgot and _place_of(trade_id.encode()) <= _place_of(self._trades[0][_ID_AT:])
+        return self._forgot and _packed(trade_id.encode()) <= self._trades[len(self._trades) - 1][_ID_AT:]
 
     def dump(self) -> TapeState:
-        return TapeState(list(self._trades), self._forgot)
+        return TapeState(self._trades.dump(), self._forgot)
 
     def restore(self, state: TapeState) -> None:
         self._trades.extend(state.trades)
@@ -70,10 +68,15 @@ def _hash_of(value: bytes) -> bytes:
     return hashlib.sha256(value[value.find(_WORDS) :]).digest()[:HASH_BYTES]
 
 
-def _place_of(trade_id: bytes) -> list[int]:
-    """Offset and index; of what is no trade's id, one that is behind all."""
-    parts = trade_id.split(b"-")[1:]
-    return [int(part) for part in parts] if len(parts) == 2 and all(map(bytes.isdigit, parts)) else [2**64]
+def _packed(trade_id: bytes) -> bytes:
+    """A trade's id as bytes that are ordered as its place is: the order's offset, and which of its fills it is. What is
+    no such id stands behind all that are, by its hash."""
+    place = trade_id.split(b"-")[1:]
+    if len(place) == 2 and all(number.isdigit() and len(number) < 20 for number in place):
+        offset, index = map(int, place)
+        if offset < 2**63 and index < 2**32:
+            return offset.to_bytes(8) + index.to_bytes(4)
+    return b"\xff" * 4 + hashlib.sha256(trade_id).digest()[: ID_BYTES - 4]
 
 
 class TradesReader(Reader):

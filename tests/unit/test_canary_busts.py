@@ -206,6 +206,18 @@ def test_the_tape_says_what_it_has_forgotten():
     assert again.dump() == tape.dump() and again.may_have_forgotten("0-1-0")
 
 
+def test_the_tape_finds_an_id_that_is_no_place():
+    """A forged one must not be taken for another, or for one that was forgotten."""
+    odd = ["no-id", "0-1", "0-1-x", f"0-{2**63}-0", f"0-1-{2**32}", "", "0-" + "9" * 5_000 + "-1"]
+    tape = Tape(most=1 + len(odd))
+    for offset, trade_id in enumerate(["0-5-0", "0-9-0", *odd]):
+        tape.add(b'{"record":"trade","symbol":"S","trade_id":"%s"}' % trade_id.encode(), offset)
+    for offset, trade_id in enumerate(odd, start=2):
+        assert [found for _, found in tape.find(trade_id)] == [offset]
+        assert not tape.may_have_forgotten(trade_id)
+    assert tape.find("0-5-0") == [] and tape.may_have_forgotten("0-5-0")
+
+
 def test_a_bust_of_a_trade_too_old_to_compare_is_noticed(play):
     first = play.trade()
     play.trade()

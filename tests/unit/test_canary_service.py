@@ -24,7 +24,7 @@ from simulator.workload import Workload, make_workload
 
 ALERT_PARTITIONS = 2
 KEY = Key.new()
-CADENCE = Cadence(max_records=7, ends_ms=3, commit_ms=2, snapshot_ms=25, behind_records=1)
+CADENCE = Cadence(max_records=7, ends_ms=3, commit_ms=2, snapshot_ms=25, snapshot_round=1, behind_records=1)
 
 
 class Killed(Exception):
@@ -106,10 +106,11 @@ class Host:
         self.log = log
         self._workload = workload
         self.now_ms = 0
+        self.tick_ms = 1
         self.from_snapshots = 0
 
     def _tick(self) -> int:
-        self.now_ms += 1
+        self.now_ms += self.tick_ms
         return self.now_ms
 
     def start(self) -> CanaryService:
@@ -248,6 +249,18 @@ def test_it_says_that_it_is_behind(capsys: pytest.CaptureFixture[str]) -> None:
     workload, honest = recorded(3)
     Host(MemoryLog(honest, workload, Random(3)), workload).run(10**9)
     assert "records behind" in capsys.readouterr().out
+
+
+def test_a_dear_snapshot_is_taken_seldom() -> None:
+    """Here each look at the clock is 50 ms later, so that a snapshot seems to take as long."""
+    workload, honest = recorded(3)
+    host = Host(MemoryLog(honest, workload, Random(3)), workload)
+    host.tick_ms = 50
+    service = host.start()
+    while host.now_ms < 50_000:
+        service.step()
+    taken = sum(key.endswith(b"/manifest") for _, key, _ in host.log.written[SNAPSHOTS])
+    assert 30 <= taken <= 50_000 / (CADENCE.snapshot_share * 50)
 
 
 @pytest.mark.parametrize(
