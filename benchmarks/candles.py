@@ -73,7 +73,8 @@ def _measure(workers: int, trades: int, seed: int) -> Outcome:
         _write(settings, written)
         for process in processes:
             process.resume()
-        _wait(lambda: groups.behind(settings.bootstrap_servers, GROUP, groups.ends(settings.bootstrap_servers, GROUP)))
+        view = groups.GroupView(settings.bootstrap_servers)
+        _wait(lambda: groups.behind(view, GROUP, groups.ends(view, GROUP)))
         spent = sum(_processor_s(process) for process in processes) - before
         log = read_topics(settings.bootstrap_servers, (TRADES, CANDLES))
     verdict, times = Verdict(), []

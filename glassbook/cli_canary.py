@@ -21,7 +21,6 @@ from glassbook.cluster import STAGES
 from glassbook.data_folder import DataFolder
 from glassbook.errors import GlassbookError
 from glassbook.settings import read_settings
-from glassbook.topics_admin import admin_client
 from schemas.alerts import Alert, Severity
 from schemas.topics import ALERTS
 
@@ -183,7 +182,7 @@ def _judged(bootstrap: str) -> str:
     """Up to where everything is judged: the last offset of each partition, by topic."""
     stage = next(stage for stage in STAGES if stage.name == "canary")
     assert stage.group is not None, "the canary commits what it has judged"
-    positions = groups.positions(admin_client(bootstrap), stage.group, stage.inputs)
+    positions = groups.positions(groups.GroupView(bootstrap), stage.group, stage.inputs)
     behind = sum(position.lag for position in positions)
     topics = []
     for topic in stage.inputs:

@@ -253,8 +253,9 @@ class Cluster:
         if self.gateway:  # which takes seconds to start, and sees by itself how far the stages are
             self.supervisor.start_group("gateway")
         self._until(STAGES_START_S, lambda: groups.unready_groups(bootstrap, inputs, former), "the stages", None)
-        ends = groups.ends(bootstrap, inputs)
-        self._until(STAGES_START_S, lambda: groups.behind(bootstrap, inputs, ends), "the stages", None)
+        view = groups.GroupView(bootstrap)
+        ends = groups.ends(view, inputs)
+        self._until(STAGES_START_S, lambda: groups.behind(view, inputs, ends), "the stages", None)
         say(", ".join(names))
 
     def _start_gateway(self, say: Say) -> None:

@@ -5,13 +5,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 
 import msgspec
-from confluent_kafka import (
-    ConsumerGroupState,
-    ConsumerGroupTopicPartitions,
-    KafkaError,
-    KafkaException,
-    TopicPartition,
-)
+from confluent_kafka import Consumer, ConsumerGroupState, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, ConsumerGroupDescription, MemberDescription, OffsetSpec
 
 from glassbook.topics_admin import admin_client
@@ -35,6 +29,30 @@ class PartitionPosition(msgspec.Struct, frozen=True):
     @property
     def lag(self) -> int:
         return self.end - max(self.committed, 0)
+
+
+class GroupView:
+    """The clients that ask; they end with the last reference to this. Raises KafkaException where nobody answers.
+
+    What a group has committed is asked as a consumer of the group that never joins it: where the broker answers that it
+    isn't the group's coordinator, as it does while it starts or is busy, librdkafka's admin client ends in a
+    segmentation fault.
+    """
+
+    def __init__(self, bootstrap_servers: str) -> None:
+        self.admin = admin_client(bootstrap_servers)
+        self._bootstrap_servers = bootstrap_servers
+        self._consumers: dict[str, Consumer] = {}
+
+    def committed(
+        self, group: str, partitions: Sequence[TopicPartition], timeout_s: float = TIMEOUT_S
+    ) -> list[TopicPartition]:
+        """These partitions, with offset and metadata; a negative offset where there is none."""
+        consumer = self._consumers.get(group)
+        if consumer is None:
+            common = {"bootstrap.servers": self._bootstrap_servers, "group.id": group, "enable.auto.commit": False}
+            consumer = self._consumers[group] = Consumer(common)
+        return consumer.committed(list(partitions), timeout=timeout_s)
 
 
 def members(bootstrap_servers: str, names: Sequence[str]) -> frozenset[str]:
@@ -86,12 +104,11 @@ def _members(described: Future[ConsumerGroupDescription]) -> list[MemberDescript
     return list(description.members) if description.state == ConsumerGroupState.STABLE else []
 
 
-def behind(bootstrap_servers: str, inputs: Mapping[str, Sequence[str]], ends: Mapping[tuple[str, int], int]) -> str:
+def behind(view: GroupView, inputs: Mapping[str, Sequence[str]], ends: Mapping[tuple[str, int], int]) -> str:
     """Which group has not yet committed up to these ends; empty when all have."""
-    admin = admin_client(bootstrap_servers)
     try:
         for group, topics in inputs.items():
-            for p in positions(admin, group, topics):
+            for p in positions(view, group, topics):
                 if max(p.committed, 0) < ends.get((p.topic, p.partition), 0):
                     return f"{group} is at {p.committed} of {p.end} in {p.topic} {p.partition}"
     except (KafkaException, TimeoutError) as error:
@@ -99,10 +116,9 @@ def behind(bootstrap_servers: str, inputs: Mapping[str, Sequence[str]], ends: Ma
     return ""
 
 
-def ends(bootstrap_servers: str, inputs: Mapping[str, Sequence[str]]) -> dict[tuple[str, int], int]:
+def ends(view: GroupView, inputs: Mapping[str, Sequence[str]]) -> dict[tuple[str, int], int]:
     """The end of every input partition now."""
-    admin = admin_client(bootstrap_servers)
-    found = [p for group, topics in inputs.items() for p in positions(admin, group, topics)]
+    found = [p for group, topics in inputs.items() for p in positions(view, group, topics)]
     return {(p.topic, p.partition): p.end for p in found}
 
 
@@ -114,20 +130,18 @@ def record_count(admin: AdminClient, topic: str) -> int:
     return sum(future.result(ANSWER_S).offset for future in futures)
 
 
-def positions(admin: AdminClient, group: str, inputs: Sequence[str]) -> list[PartitionPosition]:
+def positions(view: GroupView, group: str, inputs: Sequence[str]) -> list[PartitionPosition]:
     """Every partition of the inputs, in order. Raises KafkaException or TimeoutError when the broker is away."""
+    admin = view.admin
     topics = admin.list_topics(timeout=TIMEOUT_S).topics
     partitions = [TopicPartition(name, p) for name in inputs if name in topics for p in sorted(topics[name].partitions)]
     if not partitions:
         return []
     ends = admin.list_offsets({partition: OffsetSpec.latest() for partition in partitions}, request_timeout=TIMEOUT_S)
-    # First of all the group's: asked for offsets while the coordinator is just starting, librdkafka's admin client ends
-    # in a segmentation fault.
     owned = owners(admin, group)
-    asked = ConsumerGroupTopicPartitions(group, partitions)
-    committed = admin.list_consumer_group_offsets([asked], request_timeout=TIMEOUT_S)[group].result(ANSWER_S)
-    offsets = {(p.topic, p.partition): p.offset for p in committed.topic_partitions}
-    notes = {(p.topic, p.partition): p.metadata or "" for p in committed.topic_partitions}
+    committed = view.committed(group, partitions)
+    offsets = {(p.topic, p.partition): p.offset for p in committed}
+    notes = {(p.topic, p.partition): p.metadata or "" for p in committed}
     return [
         PartitionPosition(
             topic=p.topic,

@@ -11,7 +11,6 @@ from glassbook.data_folder import DataFolder
 from glassbook.groups import PartitionPosition
 from glassbook.settings import Settings
 from glassbook.supervision import Supervisor, restarts
-from glassbook.topics_admin import admin_client
 from schemas.topics import DEAD_LETTERS
 
 
@@ -54,11 +53,11 @@ def system_status(settings: Settings) -> SystemStatus:
     positions: dict[str, list[PartitionPosition]] = {}
     dead_letters, error = 0, ""
     try:
-        admin = admin_client(settings.bootstrap_servers)
+        view = groups.GroupView(settings.bootstrap_servers)
         for stage in STAGES:
             if stage.group and stage.name in known:
-                positions[stage.name] = groups.positions(admin, stage.group, stage.inputs)
-        dead_letters = groups.record_count(admin, DEAD_LETTERS)
+                positions[stage.name] = groups.positions(view, stage.group, stage.inputs)
+        dead_letters = groups.record_count(view.admin, DEAD_LETTERS)
     except KafkaException as raised:
         error = raised.args[0].str()
     except TimeoutError:

@@ -26,7 +26,6 @@ from glassbook.listing_generate import generate
 from glassbook.operator import OperatorFolder, apply_listing
 from glassbook.operator_log import OperatorLog
 from glassbook.settings import Settings
-from glassbook.topics_admin import admin_client
 from schemas.alerts import Alert
 from schemas.topics import ALERTS, LEDGER, SNAPSHOTS, TRADES
 from simulator.audit import Audit, Log, audit, outcomes
@@ -196,18 +195,18 @@ def _settle_down(cluster: Cluster) -> None:
     cluster.supervisor.stop_group("gateway")
     cluster.supervisor.stop_program("stages:clock")
     inputs = {stage.group: stage.inputs for stage in cluster.stages if stage.group}
-    bootstrap, deadline = cluster.settings.bootstrap_servers, time.monotonic() + RECOVERY_LIMIT_S
+    view, deadline = groups.GroupView(cluster.settings.bootstrap_servers), time.monotonic() + RECOVERY_LIMIT_S
     quiet, before = False, ""
     while not quiet:
         # The stages feed each other: all is read when the ends were reached and have not moved meanwhile.
-        ends = groups.ends(bootstrap, inputs)
-        while behind := groups.behind(bootstrap, inputs, ends):
+        ends = groups.ends(view, inputs)
+        while behind := groups.behind(view, inputs, ends):
             if behind != before:
                 before, deadline = behind, time.monotonic() + RECOVERY_LIMIT_S
             if time.monotonic() > deadline:
                 raise TimeoutError(f"the stages don't come to rest: {behind}")
             time.sleep(0.1)
-        quiet = ends == groups.ends(bootstrap, inputs)
+        quiet = ends == groups.ends(view, inputs)
     cluster.supervisor.stop_group("history")
     cluster.supervisor.stop_group("stages")
 
@@ -222,7 +221,7 @@ class Said(Struct):
 
 def _what_the_canary_said(bootstrap: str) -> Said:
     canary = next(stage for stage in CLUSTER_STAGES if stage.name == CANARY)
-    positions = groups.positions(admin_client(bootstrap), CANARY, canary.inputs)
+    positions = groups.positions(groups.GroupView(bootstrap), CANARY, canary.inputs)
     alerts = [
         msgspec.json.decode(record.value, type=Alert)
         for records in read_topics(bootstrap, (ALERTS,)).values()

@@ -132,10 +132,10 @@ def canary_process(settings: Settings) -> Iterator[None]:
 def _until_judged(bootstrap: str, ends: dict[tuple[str, int], int]) -> None:
     """Until the canary has every partition and says that it has judged it up to here."""
     groups.members(bootstrap, [str(CANARY.group)])  # waits until the group's coordinator is there
-    admin = admin_client(bootstrap)
+    view = groups.GroupView(bootstrap)
 
     def judged() -> bool:
-        found = groups.positions(admin, str(CANARY.group), CANARY.inputs)
+        found = groups.positions(view, str(CANARY.group), CANARY.inputs)
         return all(p.committed >= ends.get((p.topic, p.partition), 0) for p in found)
 
     _until(judged, "the canary to judge what is there")

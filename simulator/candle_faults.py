@@ -156,7 +156,8 @@ def _play(plan: Plan, workers: Workers, bootstrap: str) -> int:
     load.hurry = True
     load.join()
     _wait(workers, lambda: groups.unready_groups(bootstrap, GROUP))
-    _wait(workers, lambda: groups.behind(bootstrap, GROUP, groups.ends(bootstrap, GROUP)))
+    view = groups.GroupView(bootstrap)
+    _wait(workers, lambda: groups.behind(view, GROUP, groups.ends(view, GROUP)))
     return load.repeated
 
 

@@ -193,9 +193,9 @@ def until_rows(settings: Settings, wanted: int) -> int:
 
 
 def _until_sunk(cluster: Cluster) -> None:
-    bootstrap, deadline = cluster.settings.bootstrap_servers, time.monotonic() + LIMIT_S
-    ends = groups.ends(bootstrap, GROUP)
-    while behind := groups.behind(bootstrap, GROUP, ends):
+    view, deadline = groups.GroupView(cluster.settings.bootstrap_servers), time.monotonic() + LIMIT_S
+    ends = groups.ends(view, GROUP)
+    while behind := groups.behind(view, GROUP, ends):
         if time.monotonic() > deadline:
             raise TimeoutError(f"the sinks don't catch up: {behind}")
         time.sleep(0.2)

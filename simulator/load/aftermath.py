@@ -30,9 +30,10 @@ Say = Callable[[str], None]
 def settle(settings: Settings, say: Say) -> Settled:
     """Waits until every stage has committed what there is now, or for MOST_WAIT_S."""
     started, behind_then = time.monotonic(), ""
-    end = groups.ends(settings.bootstrap_servers, INPUTS)
+    view = groups.GroupView(settings.bootstrap_servers)
+    end = groups.ends(view, INPUTS)
     while True:
-        behind = groups.behind(settings.bootstrap_servers, INPUTS, end)
+        behind = groups.behind(view, INPUTS, end)
         passed_s = time.monotonic() - started
         if not behind:
             return Settled(passed_s, behind_then)

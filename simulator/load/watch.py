@@ -11,15 +11,15 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Self
 
 import psutil
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
+from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.admin import OffsetSpec
 from msgspec import Struct
 
 from glassbook.cluster import STAGES
 from glassbook.data_folder import DataFolder
+from glassbook.groups import GroupView
 from glassbook.settings import Settings
 from glassbook.supervision import Supervisor
-from glassbook.topics_admin import admin_client
 from schemas.topics import TRADES
 
 PERIOD_S = 1.0
@@ -93,8 +93,8 @@ class Lags:
     """How many records each stage has yet to commit."""
 
     def __init__(self, bootstrap_servers: str) -> None:
-        self._admin = admin_client(bootstrap_servers)
-        topics = self._admin.list_topics(timeout=ANSWER_S).topics
+        self._view = GroupView(bootstrap_servers)
+        topics = self._view.admin.list_topics(timeout=ANSWER_S).topics
         self._inputs = {
             stage.group: [
                 TopicPartition(name, p) for name in stage.inputs if name in topics for p in topics[name].partitions
@@ -107,15 +107,14 @@ class Lags:
 
     def look(self) -> tuple[dict[str, int], int]:
         """Lags by stage, and how many records `trades` has had. KafkaException or TimeoutError where nobody answers."""
-        latest = self._admin.list_offsets(self._asked, request_timeout=ANSWER_S)
+        latest = self._view.admin.list_offsets(self._asked, request_timeout=ANSWER_S)
         ends = {(p.topic, p.partition): future.result(ANSWER_S).offset for p, future in latest.items()}
         lags = {group: self._lag(group, places, ends) for group, places in self._inputs.items()}
         return lags, sum(end for (topic, _), end in ends.items() if topic == TRADES)
 
     def _lag(self, group: str, places: Sequence[TopicPartition], ends: Mapping[tuple[str, int], int]) -> int:
-        asked = ConsumerGroupTopicPartitions(group, list(places))
-        found = self._admin.list_consumer_group_offsets([asked], request_timeout=ANSWER_S)[group].result(ANSWER_S)
-        return sum(max(ends[p.topic, p.partition] - max(p.offset, 0), 0) for p in found.topic_partitions)
+        found = self._view.committed(group, places, ANSWER_S)
+        return sum(max(ends[p.topic, p.partition] - max(p.offset, 0), 0) for p in found)
 
 
 class Watch(threading.Thread):

@@ -107,7 +107,8 @@ def test_a_recorded_day_gives_pandas_candles_in_every_field_and_interval(
     worker = subprocess.Popen([sys.executable, "-P", "-m", "candle_agg"], env=environment)
     try:
         deadline, group = time.monotonic() + DEADLINE_S, {"candle_agg": (TRADES,)}
-        while groups.unready_groups(bootstrap, group) or groups.behind(bootstrap, group, groups.ends(bootstrap, group)):
+        view = groups.GroupView(bootstrap)
+        while groups.unready_groups(bootstrap, group) or groups.behind(view, group, groups.ends(view, group)):
             assert time.monotonic() < deadline
             time.sleep(0.1)
     finally:

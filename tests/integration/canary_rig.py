@@ -20,7 +20,6 @@ from glassbook.client.keys import Key
 from glassbook.client.signer import Signer, now_ms, sign_command
 from glassbook.cluster import STAGES, Cluster
 from glassbook.operator import OperatorFolder
-from glassbook.topics_admin import admin_client
 from schemas.alerts import Alert
 from schemas.codec import encode
 from schemas.commands import MAX_WINDOW_MS, Deposit, RegisterAccount
@@ -132,7 +131,7 @@ class Watched:
         return [position.owner for position in self.positions() if position.owner]
 
     def positions(self) -> list[groups.PartitionPosition]:
-        return groups.positions(admin_client(self.bootstrap), "canary", CANARY.inputs)
+        return groups.positions(groups.GroupView(self.bootstrap), "canary", CANARY.inputs)
 
     def until_judged(self) -> None:
         """Until all that is on the topics now is judged."""

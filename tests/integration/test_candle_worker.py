@@ -64,8 +64,9 @@ class System:
 
     def until_read(self) -> None:
         self.until(lambda: groups.unready_groups(self.bootstrap, GROUP))
-        ends = groups.ends(self.bootstrap, GROUP)
-        self.until(lambda: groups.behind(self.bootstrap, GROUP, ends))
+        view = groups.GroupView(self.bootstrap)
+        ends = groups.ends(view, GROUP)
+        self.until(lambda: groups.behind(view, GROUP, ends))
 
     def owners(self) -> dict[int, str]:
         found = groups.owners(admin_client(self.bootstrap), "candle_agg")
@@ -108,7 +109,7 @@ def test_workers_share_the_partitions_and_give_them_back(system: System):
         play.tick(60_000)
         system.write(play)
     system.until_read()
-    positions = groups.positions(admin_client(system.bootstrap), "candle_agg", [TRADES])
+    positions = groups.positions(groups.GroupView(system.bootstrap), "candle_agg", [TRADES])
     assert [position.lag for position in positions] == [0] * PARTITIONS
     first.terminate()
     said, _ = first.communicate(timeout=DEADLINE_S)

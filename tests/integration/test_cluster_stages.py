@@ -12,7 +12,7 @@ from confluent_kafka import Producer
 from glassbook import groups
 from glassbook.cluster import Cluster, Stage
 from glassbook.errors import GlassbookError
-from glassbook.topics_admin import admin_client, create_topics
+from glassbook.topics_admin import create_topics
 from schemas.topics import Topic
 from simulator.own_system import own_settings
 
@@ -66,9 +66,9 @@ def test_a_stage_owns_its_partitions_comes_back_and_is_seen(make_cluster: Callab
 
 
 def wait_until_read(bootstrap: str, count: int) -> None:
-    admin, deadline = admin_client(bootstrap), time.monotonic() + 30
+    view, deadline = groups.GroupView(bootstrap), time.monotonic() + 30
     while True:
-        seen = groups.positions(admin, "reading", ["orders"])
+        seen = groups.positions(view, "reading", ["orders"])
         if [(p.partition, p.committed, p.end, p.lag) for p in seen][1] == (1, count, count, 0):
             assert [(p.partition, p.end) for p in seen] == [(0, 0), (1, count), (2, 0)]
             return

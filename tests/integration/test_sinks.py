@@ -15,7 +15,6 @@ from confluent_kafka import Producer
 from glassbook import groups
 from glassbook.cluster import STAGES, Cluster
 from glassbook.status import system_status
-from glassbook.topics_admin import admin_client
 from schemas.codec import encode
 from sinks.records import TOPICS
 from sinks.store import Store
@@ -65,8 +64,9 @@ class Sunk:
 
     def until_sunk(self) -> None:
         """Until all that is on the topics now is said to be in the tables."""
-        ends = groups.ends(self.bootstrap, INPUTS)
-        self.until(lambda: not groups.behind(self.bootstrap, INPUTS, ends), "it doesn't catch up")
+        view = groups.GroupView(self.bootstrap)
+        ends = groups.ends(view, INPUTS)
+        self.until(lambda: not groups.behind(view, INPUTS, ends), "it doesn't catch up")
 
     def said(self) -> str:
         return self.cluster.folder.log("sinks").read_text()
@@ -108,7 +108,7 @@ def test_what_is_on_the_topics_is_in_the_tables(sunk: Sunk) -> None:
     assert counts == counts | {
         "trades": 1000, "candles": 2, "forming_candles": 1, "order_events": 2, "postings": 2, "alerts": 2
     }  # fmt: skip
-    lag = [p.lag for p in groups.positions(admin_client(sunk.bootstrap), "sinks", TOPICS)]
+    lag = [p.lag for p in groups.positions(groups.GroupView(sunk.bootstrap), "sinks", TOPICS)]
     assert sum(lag) == 0
 
 
@@ -154,10 +154,10 @@ def test_while_clickhouse_is_away_the_lag_shows_and_then_it_catches_up(sunk: Sun
     try:
         sunk.trades(300)
         sunk.until(lambda: "ClickHouse is away" in sunk.said(), "it says nothing")
-        admin = admin_client(sunk.bootstrap)
+        view = groups.GroupView(sunk.bootstrap)
         sunk.until(
             lambda: any(
-                p.lag >= 300 and "ClickHouse is away" in p.note for p in groups.positions(admin, "sinks", TOPICS)
+                p.lag >= 300 and "ClickHouse is away" in p.note for p in groups.positions(view, "sinks", TOPICS)
             ),
             "the lag doesn't show, or not why",
         )
@@ -165,7 +165,7 @@ def test_while_clickhouse_is_away_the_lag_shows_and_then_it_catches_up(sunk: Sun
         sunk.cluster.supervisor.start_group("clickhouse")
     sunk.until_sunk()
     assert sunk.counts()["trades"] == before + 300 and "writing again" in sunk.said()
-    assert not any(p.note for p in groups.positions(admin, "sinks", TOPICS))
+    assert not any(p.note for p in groups.positions(view, "sinks", TOPICS))
 
 
 @contextmanager
@@ -209,4 +209,4 @@ def test_a_second_sink_shares_the_partitions_and_a_stopped_one_wakes_to_no_harm(
 
 
 def _owners(sunk: Sunk) -> set[str]:
-    return {p.owner for p in groups.positions(admin_client(sunk.bootstrap), "sinks", TOPICS) if p.owner}
+    return {p.owner for p in groups.positions(groups.GroupView(sunk.bootstrap), "sinks", TOPICS) if p.owner}
