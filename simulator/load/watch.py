@@ -56,6 +56,9 @@ class Processes:
         if time.monotonic() - self._looked_s > CHILDREN_S:
             self._look()
         found = {name: usage_of(processes) for name, processes in self._known.items()}
+        if None in found.values():  # one has ended: there may be another in its place
+            self._look()
+            found = {name: usage_of(processes) for name, processes in self._known.items()}
         return {name: usage for name, usage in found.items() if usage is not None}
 
     def _look(self) -> None:
@@ -167,9 +170,9 @@ def used_between(samples: Sequence[Sample], start: float, end: float) -> Used:
     if len(inside) < 2:
         return Used({}, 0.0, 0.0)
     first, last = inside[0], inside[-1]
-    used = {
-        name: usage.cpu_s - first.usage[name].cpu_s for name, usage in last.usage.items() if name in first.usage
-    }  # fmt: skip
+    # Of each as it was first seen; one that is started meanwhile is seen a little later.
+    before = {name: usage.cpu_s for sample in reversed(inside) for name, usage in sample.usage.items()}
+    used = {name: usage.cpu_s - before[name] for name, usage in last.usage.items()}
     # A process that died meanwhile counts from zero again: what is known of it then is what it used since.
     by_process = {name: max(cpu_s, 0.0) for name, cpu_s in used.items()}
     return Used(by_process, last.machine_s - first.machine_s, last.at - first.at)

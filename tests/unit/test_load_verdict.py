@@ -154,6 +154,13 @@ def test_processor_time_is_that_between_the_two_moments() -> None:
     assert used_between(samples, 8, 9) == Used({}, 0, 0)
 
 
+def test_a_process_that_wasnt_seen_at_first_counts_from_where_it_was() -> None:
+    seen: list[dict[str, Usage]] = [{"ledger": Usage(2, 50.0)}, {"ledger": Usage(3, 50.0), "canary": Usage(10, 50.0)}]
+    seen.append({"ledger": Usage(5, 50.0), "canary": Usage(14, 50.0)})
+    samples = [Sample(at, usage, {}, 0) for at, usage in enumerate(seen)]
+    assert used_between(samples, 0, 2).by_process == {"ledger": 3, "canary": 4}
+
+
 # --- the page
 
 
