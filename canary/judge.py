@@ -184,7 +184,7 @@ class Judge:
         offset = opened.given.offset
         candidate.todo = [(reader, outputs[reader.edge]) for reader in readers if offset >= reader.judged_from]
         for number, (reader, due) in enumerate(candidate.todo):
-            given_up = reader.overdue_of(offset) if reader.overdue else 0
+            given_up = reader.given_up_of(offset) if reader.overdue or reader.resolved[0] == offset else 0
             if given_up:
                 candidate.todo[number] = reader, due[:-given_up]
                 candidate.has_given_up = True

@@ -63,6 +63,7 @@ class Reader:
         self.mark = 0
         self.waiting: deque[Found] = deque()
         self.overdue: deque[Overdue] = deque()
+        self.resolved = (-1, 0)  # the last input of which records were overdue and are no more, and how many
         self.forged: deque[Found] = deque(maxlen=KEPT_FORGED)  # without a place: a true one may be missing for them
         self.judged_from = 0  # of inputs below, not all that they caused here was kept: nothing of it is judged
         self.hole: Evidence | None = None  # where records were deleted, while nothing has been judged behind it
@@ -85,9 +86,18 @@ class Reader:
         kept = self._kept[back]
         return kept[:HASH_BYTES], int.from_bytes(kept[HASH_BYTES:])
 
-    def overdue_of(self, offset: int) -> int:
-        """How many records of this input were given up."""
-        return sum(overdue.offset == offset for overdue in self.overdue)
+    def given_up_of(self, offset: int) -> int:
+        """How many records of this input were given up. Some may have come since, or be known to be missing: they are
+        not due again."""
+        resolved = self.resolved[1] if self.resolved[0] == offset else 0
+        return resolved + sum(overdue.offset == offset for overdue in self.overdue)
+
+    def resolve(self) -> Overdue:
+        """Takes out the first that is overdue: it has come, or is missing."""
+        overdue = self.overdue.popleft()
+        before = self.resolved[1] if self.resolved[0] == overdue.offset else 0
+        self.resolved = (overdue.offset, before + 1)
+        return overdue
 
     def stray_of(self, offset: int) -> Found | None:
         """A record without a place that says it comes from this input."""

@@ -47,6 +47,7 @@ class ReaderState(Struct):
     waiting: list[Waiting]
     forged: list[Waiting]
     overdue: list[tuple[bytes, int]]
+    resolved: tuple[int, int]
     copies: bytes
     hole: Evidence | None
     judged_from: int = 0
@@ -115,6 +116,7 @@ def restore_judge(judge: Judge, state: JudgeState, read: ReadInput) -> None:
         reader.waiting.extend(_found(waiting) for waiting in kept.waiting)
         reader.forged.extend(_found(waiting) for waiting in kept.forged)
         reader.overdue.extend(Overdue(read_record(kept.topic, value), offset) for value, offset in kept.overdue)
+        reader.resolved = kept.resolved
         reader.restore_copies(kept.copies)
         if isinstance(reader, TradesReader) and kept.tape is not None:
             reader.tape.restore(kept.tape)
@@ -124,7 +126,8 @@ def _dump_reader(reader: Reader) -> ReaderState:
     overdue = [(encode(overdue.record), overdue.offset) for overdue in reader.overdue]
     return ReaderState(
         reader.topic, reader.partition, reader.mark, [_waiting(found) for found in reader.waiting],
-        [_waiting(found) for found in reader.forged], overdue, reader.copies(), reader.hole, reader.judged_from,
+        [_waiting(found) for found in reader.forged], overdue, reader.resolved, reader.copies(), reader.hole,
+        reader.judged_from,
         reader.tape.dump() if isinstance(reader, TradesReader) else None,
     )  # fmt: skip
 

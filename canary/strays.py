@@ -62,13 +62,13 @@ class Strays:
             if fits(overdue.record, found):
                 if number:
                     self.miss(reader, found, number)
-                reader.overdue.popleft()
+                reader.resolve()
                 return True
         return False
 
     def miss(self, reader: Reader, found: Found, number: int) -> None:
         """The edge has gone on without the first of what was given up."""
-        missing = [reader.overdue.popleft() for _ in range(number)]
+        missing = [reader.resolve() for _ in range(number)]
         first = missing[0]
         kind = missing_kind(reader.topic, first.record, later=False)
         place = Evidence(reader.topic, reader.partition, found.offset)

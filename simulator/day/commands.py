@@ -20,6 +20,7 @@ from simulator.day.replay import FOLLOWED, Replayed, play
 from simulator.day.report import Figures, figures_of
 from simulator.day.rows import about_day, write_day
 from simulator.load.mix import BROKERS, SYMBOLS
+from simulator.load.prepare import prepare
 from simulator.load.watch import Sample
 from simulator.own_system import own_settings
 
@@ -65,14 +66,17 @@ def replay(
       python -m simulator day replay day.parquet --orders 100000
     """
     day = about_day(file)
-    with _exchange(running, core) as settings, Progress(*COLUMNS, console=console) as progress:
+    with _exchange(running, core) as (settings, cluster), Progress(*COLUMNS, console=console) as progress:
         bar = progress.add_task("orders", total=min(orders or day.orders, day.orders))
 
         def show(replayed: Replayed, sample: Sample | None) -> None:
             behind = ", ".join(f"{stage} {sample.lag.get(stage, 0):,}" for stage in FOLLOWED) if sample else ""
             progress.update(bar, completed=replayed.orders, description=f"orders (behind: {behind})")
 
-        replayed = play(settings, file, orders, f"day{int(time.time()):x}", show)
+        prepared = prepare(settings, f"day{int(time.time()):x}", day.seed, day.symbols, day.brokers)
+        if core and cluster is not None:
+            cluster.supervisor.stop_group("gateway")  # it was there to open the brokers' accounts
+        replayed = play(settings, file, prepared, orders, show)
     figures = figures_of(replayed)
     if json:
         print(to_json.dumps(msgspec.to_builtins(figures)))
@@ -81,9 +85,10 @@ def replay(
 
 
 @contextmanager
-def _exchange(running: bool, core: bool) -> Iterator[Settings]:
+def _exchange(running: bool, core: bool) -> Iterator[tuple[Settings, Cluster | None]]:
+    """What is played on, and the cluster where it is an own one."""
     if running:
-        yield read_settings()
+        yield read_settings(), None
         return
     needed = (*FOLLOWED, "clock", "producers")
     stages = tuple(stage for stage in STAGES if stage.name in needed) if core else None
@@ -91,7 +96,7 @@ def _exchange(running: bool, core: bool) -> Iterator[Settings]:
         cluster = Cluster(own_settings(Path(folder)), 1, stages)
         cluster.start()
         try:
-            yield cluster.settings
+            yield cluster.settings, cluster
         finally:
             cluster.stop()
 

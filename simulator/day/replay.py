@@ -13,30 +13,28 @@ from pathlib import Path
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from msgspec import Struct
 
-from glassbook.client import calls
-from glassbook.client.rest import Client
 from glassbook.client.signer import Signer, now_ms
 from glassbook.errors import GlassbookError
 from glassbook.settings import Settings
 from schemas.batches import members_of_batch
-from schemas.codec import encode
+from schemas.codec import encode, trades_decoder
 from schemas.commands import MAX_WINDOW_MS, CancelOrder, NewOrder, Side, encode_command
 from schemas.market import Terms
-from schemas.records import Submitted
+from schemas.records import Submitted, Trade
 from schemas.signing import BATCH_PREFIX, account_partition, merkle_tree
-from schemas.topics import ACCOUNTS
+from schemas.topics import ACCOUNTS, TRADES
 from simulator.day.flow import TIMES_IN_FORCE
 from simulator.day.rows import Day, Row, about_day, read_day
 from simulator.load.brokers import MARKET_BUY_ROOM, broker_key
 from simulator.load.flow import BASKET
-from simulator.load.prepare import Prepared, prepare
+from simulator.load.log_span import Places, ends, records
+from simulator.load.prepare import Prepared
 from simulator.load.watch import Sample, Watch
 
 FOLLOWED = ("ledger", "matcher", "canary")  # what the player waits for
 MOST_BEHIND = 20_000
 LOOK_S = 0.05
 LOOK_EVERY = 50  # batches
-SETTLED_S = 0.5  # a reader that is told of nothing for so long has read all there is
 STILL_S = 120.0  # without any progress: the exchange is stuck
 
 
@@ -64,17 +62,16 @@ class Replayed(Struct):
 Show = Callable[[Replayed, Sample | None], None]
 
 
-def play(settings: Settings, path: Path, most_orders: int | None, run: str, show: Show) -> Replayed:
-    """On a running exchange whose operator's key is at hand. Returns once all that was sent has been judged."""
+def play(settings: Settings, path: Path, prepared: Prepared, most_orders: int | None, show: Show) -> Replayed:
+    """On a running exchange with these markets and brokers. Returns once all that was sent has been judged."""
     day = about_day(path)
-    prepared = prepare(settings, run, day.seed, day.symbols, day.brokers)
     watch = Watch.of(settings)
     player = Player(settings.bootstrap_servers, prepared, watch)
     watch.start()
     try:
         player.await_all()
+        before = ends(settings.bootstrap_servers, [TRADES])
         replayed = Replayed(day, began=time.monotonic())
-        before = trades_so_far(settings, prepared)
         for number, basket in enumerate(baskets(first_orders(read_day(path), most_orders))):
             player.send(basket)
             cancels = sum(row.is_cancel for row in basket)
@@ -90,24 +87,18 @@ def play(settings: Settings, path: Path, most_orders: int | None, run: str, show
     finally:
         watch.stop()
     replayed.samples = watch.samples
-    replayed.trades = trades_so_far(settings, prepared) - before
+    replayed.trades = trades_since(settings.bootstrap_servers, before)
     return replayed
 
 
-def trades_so_far(settings: Settings, prepared: Prepared) -> int:
-    """Of these markets, each of which numbers its own; asked until the gateway, which reads behind, tells no more."""
-
-    def ask() -> int:
-        newest = [client.send(calls.trades(market.symbol, limit=1)).trades for market in prepared.markets]
-        return sum(trades[-1].sequence for trades in newest if trades)
-
-    with Client(settings.gateway_url) as client:
-        found = ask()
-        while True:
-            time.sleep(SETTLED_S)
-            found, before = ask(), found
-            if found == before:
-                return found
+def trades_since(bootstrap_servers: str, before: Places) -> int:
+    """Repeats, as a stage that died gives them, don't count."""
+    decode, last, found = trades_decoder().decode, dict[int, int](), 0
+    for placed in records(bootstrap_servers, before, ends(bootstrap_servers, [TRADES])):
+        record = decode(placed.value)
+        if isinstance(record, Trade) and record.edge_sequence > last.get(placed.partition, 0):
+            found, last[placed.partition] = found + 1, record.edge_sequence
+    return found
 
 
 def first_orders(rows: Iterable[Row], most: int | None) -> Iterator[Row]:
@@ -137,7 +128,7 @@ class Player:
         self._producer = Producer(
             {
                 "bootstrap.servers": bootstrap_servers, "enable.idempotence": True, "acks": "all", "linger.ms": 5,
-                "queue.buffering.max.messages": 2 * MOST_BEHIND,
+                "queue.buffering.max.messages": 2 * MOST_BEHIND, "compression.type": "lz4",
             }
         )  # fmt: skip
         self._partitions = len(self._producer.list_topics(ACCOUNTS, timeout=10).topics[ACCOUNTS].partitions)

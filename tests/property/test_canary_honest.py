@@ -40,6 +40,12 @@ def test_honest_logs_under_faults_and_restores_give_no_alert(first):
         assert try_honest(seed).failures == []
 
 
+@pytest.mark.parametrize("seed", [93, 205, 319, 379, 435])
+def test_what_was_given_up_and_came_after_all_is_not_due_again(seed):
+    """In these logs it comes while its input is still being judged, before more of that is given up."""
+    assert try_honest(seed).failures == []
+
+
 def test_honest_logs_have_halts_and_busts_and_losses_and_mandates():
     """And under a version that doesn't know of them, what was sent comes to nothing."""
     found: dict[int, Counter[str]] = {1: Counter(), 2: Counter(), 3: Counter()}
