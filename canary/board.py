@@ -5,6 +5,7 @@ later about a place that was blamed already is the same incident, and is not rai
 his own: what he says must not depend on whether another one was faster.
 """
 
+from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -34,7 +35,7 @@ class Board:
     def __init__(self, checks: frozenset[Kind], raised: list[Alert]) -> None:
         self._checks = checks
         self._raised = raised
-        self.blamed: dict[tuple[Severity, Evidence], None] = {}
+        self.blamed: OrderedDict[tuple[Severity, Evidence], None] = OrderedDict()
 
     def raise_alert(
         self, severity: Severity, verdict: Verdict, time_ms: int, places: Sequence[Evidence], record: Evidence | None
@@ -61,4 +62,4 @@ class Board:
         for place in places:
             self.blamed[(severity, place)] = None
         while len(self.blamed) > REMEMBERED:
-            del self.blamed[next(iter(self.blamed))]
+            self.blamed.popitem(last=False)

@@ -8,6 +8,7 @@ Invariants, each step numbered as in `step`:
 - a partition is said to have been read to its end only up to a log time that was known before its end was asked for.
 """
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 
@@ -75,7 +76,7 @@ class CanaryService:
         self.canary = canary
         self._log = log
         self._alert_partitions = alert_partitions
-        self._known = dict.fromkeys(known)
+        self._known = OrderedDict.fromkeys(known)
         self._snapshots = snapshots
         self._now_ms = now_ms
         self._sign = sign
@@ -175,7 +176,7 @@ class CanaryService:
         for alert in written:
             self._known[alert.alert_id] = None
             if len(self._known) > KNOWN_ALERTS:
-                del self._known[next(iter(self._known))]
+                self._known.popitem(last=False)
             partition = alert_partition(alert, self._alert_partitions)
             self._log.append(ALERTS, partition, alert.symbol.encode(), signed_alert(alert, self._sign))
         self._log.flush()

@@ -108,7 +108,7 @@ def restore_judge(judge: Judge, state: JudgeState, read: ReadInput) -> None:
     histories.inputs_since, histories.doubts_digest = state.inputs_since, state.doubts_digest
     judge.inputs.extend(Input(kept.offset, kept.log_time_ms, kept.value, read) for kept in state.inputs)
     judge.strays.unjudged_copies = state.unjudged_copies
-    judge.board.blamed = dict.fromkeys(state.blamed)
+    judge.board.blamed.update(dict.fromkeys(state.blamed))
     judge.explainer.remember([read_record(TRADES, value) for value in state.recent_fills])
     for kept in state.readers:
         reader = judge.reader((kept.topic, kept.partition))

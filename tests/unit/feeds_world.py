@@ -3,13 +3,15 @@
 import asyncio
 import json
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest
 import uvicorn
 from starlette.applications import Starlette
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
 
 from feeds.connection import STATE, Connection
 from feeds.desk import Desk
@@ -26,6 +28,7 @@ from schemas.records import Depth, Source, Trade
 from schemas.refusal import Refused
 
 SYMBOL = "ABC-USD"
+PATIENCE_S = 10
 SOURCE = Source(0, 0, 0, "")
 NOON_MS = 1_800_000_000_000 - 1_800_000_000_000 % 86_400_000 + 43_200_000
 
@@ -119,3 +122,30 @@ async def say(connection: ClientConnection, method: str, *params: str, **more: A
 
 async def heard(connection: ClientConnection) -> Any:
     return json.loads(await asyncio.wait_for(connection.recv(), 5))
+
+
+# --- scenes
+
+
+def play(scene: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    async def bounded() -> None:
+        async with asyncio.timeout(30):
+            await scene()
+
+    asyncio.run(bounded())
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(PATIENCE_S):
+        while not holds():
+            await asyncio.sleep(0.005)
+
+
+async def ended(connection: Any) -> tuple[int, str]:
+    """The close code and reason, behind whatever came before."""
+    with pytest.raises(ConnectionClosed) as closed:
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                await connection.recv()
+    assert closed.value.rcvd is not None
+    return closed.value.rcvd.code, closed.value.rcvd.reason
