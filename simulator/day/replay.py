@@ -8,12 +8,13 @@ than `MOST_BEHIND` records to read, so that the log holds what the exchange can 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby, islice
-from pathlib import Path
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from msgspec import Struct
 
+from glassbook import groups
 from glassbook.client.signer import Signer, now_ms
+from glassbook.cluster import STAGES
 from glassbook.errors import GlassbookError
 from glassbook.settings import Settings
 from schemas.batches import members_of_batch
@@ -24,7 +25,7 @@ from schemas.records import Submitted, Trade
 from schemas.signing import BATCH_PREFIX, account_partition, merkle_tree
 from schemas.topics import ACCOUNTS, TRADES
 from simulator.day.flow import TIMES_IN_FORCE
-from simulator.day.rows import Day, Row, about_day, read_day
+from simulator.day.rows import Row
 from simulator.load.brokers import MARKET_BUY_ROOM, broker_key
 from simulator.load.flow import BASKET
 from simulator.load.log_span import Places, ends, records
@@ -32,6 +33,8 @@ from simulator.load.prepare import Prepared
 from simulator.load.watch import Sample, Watch
 
 FOLLOWED = ("ledger", "matcher", "canary")  # what the player waits for
+INPUTS = {stage.group: stage.inputs for stage in STAGES if stage.group and stage.name in FOLLOWED}
+HOPS = 4  # from a command to its order, that one's report, the report's entry, and its judgement
 MOST_BEHIND = 20_000
 LOOK_S = 0.05
 LOOK_EVERY = 50  # batches
@@ -41,7 +44,6 @@ STILL_S = 120.0  # without any progress: the exchange is stuck
 class Replayed(Struct):
     """What came of it. Times in seconds of `time.monotonic`."""
 
-    day: Day
     orders: int = 0
     cancels: int = 0
     began: float = 0.0
@@ -62,17 +64,19 @@ class Replayed(Struct):
 Show = Callable[[Replayed, Sample | None], None]
 
 
-def play(settings: Settings, path: Path, prepared: Prepared, most_orders: int | None, show: Show) -> Replayed:
-    """On a running exchange with these markets and brokers. Returns once all that was sent has been judged."""
-    day = about_day(path)
+def play(settings: Settings, prepared: Prepared, rows: Iterable[Row], longest_s: float, show: Show) -> Replayed:
+    """On a running exchange with these markets and brokers. Sends for so long at most, and returns once all that was
+    sent has been judged."""
     watch = Watch.of(settings)
     player = Player(settings.bootstrap_servers, prepared, watch)
     watch.start()
     try:
         player.await_all()
         before = ends(settings.bootstrap_servers, [TRADES])
-        replayed = Replayed(day, began=time.monotonic())
-        for number, basket in enumerate(baskets(first_orders(read_day(path), most_orders))):
+        replayed = Replayed(began=time.monotonic())
+        for number, basket in enumerate(baskets(rows)):
+            if time.monotonic() - replayed.began > longest_s:
+                break
             player.send(basket)
             cancels = sum(row.is_cancel for row in basket)
             replayed.cancels += cancels
@@ -122,6 +126,7 @@ def baskets(rows: Iterable[Row]) -> Iterator[list[Row]]:
 class Player:
     def __init__(self, bootstrap_servers: str, prepared: Prepared, watch: Watch) -> None:
         self._watch, self._run = watch, prepared.run
+        self._view = groups.GroupView(bootstrap_servers)
         self._terms = [Terms(market) for market in prepared.markets]
         keys = [broker_key(prepared.seed, prepared.run, number) for number in range(prepared.brokers)]
         self._signers = [Signer(key, prepared.exchange, window_ms=MAX_WINDOW_MS) for key in keys]
@@ -194,12 +199,16 @@ class Player:
             time.sleep(LOOK_S)
 
     def await_all(self) -> None:
-        """Until every stage has read all that there is; twice, since what the first look missed may cause more."""
-        for _ in range(2):
-            seen = len(self._watch.samples)
-            while len(self._watch.samples) <= seen:
+        """Until every stage has read all that there is now, and what came of it."""
+        for _ in range(HOPS):
+            ends = groups.ends(self._view, INPUTS)
+            since, before = time.monotonic(), ""
+            while behind := groups.behind(self._view, INPUTS, ends):
+                if behind != before:
+                    since, before = time.monotonic(), behind
+                if time.monotonic() - since > STILL_S:
+                    raise GlassbookError(f"the exchange has not moved for {STILL_S:.0f} s: {behind}")
                 time.sleep(LOOK_S)
-            self.wait_for(0)
 
     def _behind(self) -> int | None:
         """The furthest of those that are waited for, by the newest sample; None where it couldn't be seen."""

@@ -29,8 +29,8 @@ def figures_of(replayed: Replayed) -> Figures:
     return Figures(
         replayed.orders, replayed.cancels, replayed.trades, round(replayed.seconds, 1),
         round(replayed.orders / replayed.seconds), round(commands / replayed.seconds),
-        round(sum(used.values()) / commands * 1e3, 3),
-        {name: round(cpu_s / commands * 1e6) for name, cpu_s in used.items()},
+        round(sum(used.values()) / max(commands, 1) * 1e3, 3),
+        {name: round(cpu_s / max(commands, 1) * 1e6) for name, cpu_s in used.items()},
         _memory(replayed),
     )  # fmt: skip
 

@@ -49,14 +49,18 @@ class Prepared(msgspec.Struct, frozen=True):
 
 def prepare(settings: Settings, run: str, seed: int, symbols: int, brokers: int) -> Prepared:
     """Lists what is missing of the markets, opens and funds the brokers' accounts."""
-    key = operator_key(settings)
+    key, prepared = operator_key(settings), prepare_markets(settings, run, seed, symbols, brokers)
+    open_accounts(settings.gateway_url, prepared, Operator(key, prepared.exchange))
+    return prepared
+
+
+def prepare_markets(settings: Settings, run: str, seed: int, symbols: int, brokers: int) -> Prepared:
+    """The same without the accounts, for a run that has them."""
     with Client(settings.gateway_url) as client:
         exchange = _markets(client).exchange
         wanted = [market.symbol for market in _list_missing(settings, symbols).markets]
         markets = _open_markets(client, wanted)
-    prepared = Prepared(exchange, run, seed, markets, brokers)
-    open_accounts(settings.gateway_url, prepared, Operator(key, exchange))
-    return prepared
+    return Prepared(exchange, run, seed, markets, brokers)
 
 
 def operator_key(settings: Settings) -> Any:
