@@ -192,6 +192,10 @@ class Canary:
         """The offset from which each partition is read on."""
         return {edge: place.next_offset for edge, place in self._partitions.items()}
 
+    def read_to_ms(self) -> dict[Edge, int]:
+        """The log time up to which each partition is known to have been read."""
+        return {edge: place.read_ms for edge, place in self._partitions.items()}
+
     @property
     def latest_ms(self) -> int:
         """The latest log time up to which a partition is known to have been read."""

@@ -6,7 +6,7 @@ Where it reads on is never taken from the group: its state says that.
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
@@ -42,6 +42,7 @@ class Member:
         on_error: Callable[[KafkaError], None],
     ) -> None:
         self.places: frozenset[Place] = frozenset()
+        self.held: frozenset[Place] = frozenset()
         self.consumer = Consumer(
             common
             | {
@@ -58,6 +59,9 @@ class Member:
                 "fetch.wait.max.ms": 100,
                 "fetch.min.bytes": 256 * 1024,
                 "queued.max.messages.kbytes": 16 * 1024,  # read ahead: several rounds of judging
+                # Of all and of each partition, compressed. Who is behind would else be given 50 MB at once.
+                "fetch.max.bytes": 8 * 1024 * 1024,
+                "max.partition.fetch.bytes": 256 * 1024,
                 "fetch.error.backoff.ms": 50,
                 "error_cb": on_error,
             }
@@ -75,13 +79,21 @@ class Member:
             known = starts()
             # With a part of them nothing can be judged: whoever has the others is about to leave.
             complete = self.places == known.keys()
+            self.held = frozenset()
             consumer.assign([TopicPartition(*place, known[place]) for place in known] if complete else [])
 
         def taken(consumer: Consumer, partitions: list[TopicPartition]) -> None:
-            self.places = frozenset()
+            self.places = self.held = frozenset()
             consumer.unassign()
 
         self.consumer.subscribe(list(topics), on_assign=assigned, on_revoke=taken, on_lost=taken)
+
+    def hold(self, places: Set[Place]) -> None:
+        """Of what it has; of what it is given later nothing is held."""
+        wanted = self.places & places
+        self.consumer.pause([TopicPartition(*place) for place in wanted - self.held])
+        self.consumer.resume([TopicPartition(*place) for place in self.held - wanted])
+        self.held = wanted
 
 
 class CanaryLog:
@@ -167,6 +179,10 @@ class CanaryLog:
         self._watch(ends)
         return ends
 
+    def hold(self, places: Set[Place]) -> None:
+        if self._reader.places == self._positions.keys():
+            self._reader.hold(places)
+
     def append(self, topic: str, partition: int, key: bytes, value: bytes) -> None:
         if len(key) + len(value) > MAX_RECORD_BYTES:
             raise LogFailed(f"{topic}-{partition}: a record of {len(value)} bytes is too large for the log")
@@ -211,7 +227,7 @@ class CanaryLog:
         for place, end in ends.items():
             position = self._positions[place]
             known, since_s = self._standing.get(place, (-1, now_s))
-            if end <= position or position != known:
+            if end <= position or position != known or place in self._reader.held:
                 self._standing[place] = position, now_s
             elif now_s - since_s > self._patience_s:
                 raise LogFailed(

@@ -1,6 +1,6 @@
 """The log as the canary's service sees it: a port with two adapters, the real broker and the tests' in-memory log."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import NamedTuple, Protocol
 
 Place = tuple[str, int]
@@ -31,6 +31,10 @@ class Log(Protocol):
 
     def ends(self) -> Mapping[Place, int]:
         """The offset behind the last record of every partition that is read; empty while the broker is away."""
+        ...
+
+    def hold(self, places: Set[Place]) -> None:
+        """From now on no records of these partitions are given, and again of those that were held before."""
         ...
 
     def append(self, topic: str, partition: int, key: bytes, value: bytes) -> None:

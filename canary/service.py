@@ -9,7 +9,7 @@ Invariants, each step numbered as in `step`:
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from itertools import islice
 
 import structlog
@@ -36,6 +36,7 @@ class Cadence(Struct, frozen=True):
 
     max_records: int = 2_000
     ends_ms: int = 200
+    ahead_ms: int = 2_000  # of log time that one partition is read further than another
     commit_ms: int = 500
     snapshot_ms: int = 20_000
     snapshot_share: int = 20
@@ -141,11 +142,20 @@ class CanaryService:
     def _look_at_ends(self, now: int) -> None:
         ends, positions = self._log.ends(), self.canary.positions()
         self._look_for_cuts(ends, positions)
+        self._log.hold(self._ahead(ends, positions))
         read = [place for place, end in ends.items() if positions[place] >= end]
         self._fresh += self.canary.at_ends(read)
         judged = self.canary.judged()
         behind = sum(max(end - judged.get(place, end), 0) for place, end in ends.items())
         self._say_behind(behind, now)
+
+    def _ahead(self, ends: Mapping[Place, int], positions: Mapping[Place, int]) -> Set[Place]:
+        """The partitions that are read much further than one that isn't read to its end: more of them could only wait
+        for what stands there, in memory. Who is behind by hours reads all of them side by side."""
+        read_to_ms = self.canary.read_to_ms()
+        unread = [read_to_ms[place] for place, end in ends.items() if positions[place] < end]
+        furthest_ms = min(unread, default=self.canary.latest_ms) + self._cadence.ahead_ms
+        return {place for place in ends if read_to_ms[place] > furthest_ms}
 
     def _look_for_cuts(self, ends: Mapping[Place, int], positions: Mapping[Place, int]) -> None:
         """A partition that is shorter than what was read of it was cut off. Behind that nothing can be told."""

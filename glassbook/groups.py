@@ -8,7 +8,7 @@ import msgspec
 from confluent_kafka import Consumer, ConsumerGroupState, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, ConsumerGroupDescription, MemberDescription, OffsetSpec
 
-from glassbook.topics_admin import admin_client
+from glassbook.topics_admin import admin_client, quiet_client
 
 TIMEOUT_S = 5
 ANSWER_S = TIMEOUT_S + 2  # when the broker dies meanwhile, an answer may never come
@@ -50,8 +50,8 @@ class GroupView:
         """These partitions, with offset and metadata; a negative offset where there is none."""
         consumer = self._consumers.get(group)
         if consumer is None:
-            common = {"bootstrap.servers": self._bootstrap_servers, "group.id": group, "enable.auto.commit": False}
-            consumer = self._consumers[group] = Consumer(common)
+            asks = quiet_client(self._bootstrap_servers) | {"group.id": group, "enable.auto.commit": False}
+            consumer = self._consumers[group] = Consumer(asks)
         return consumer.committed(list(partitions), timeout=timeout_s)
 
 

@@ -36,16 +36,17 @@ class WantedTopic(Protocol):
     def config(self) -> dict[str, str]: ...
 
 
+def quiet_client(bootstrap_servers: str) -> dict[str, str | int | float | bool]:
+    """Settings of a client that asks. That a broker is not there yet is for us to say, not for librdkafka on stderr."""
+    return {
+        "bootstrap.servers": bootstrap_servers, "log_level": 2,
+        "reconnect.backoff.ms": 20, "reconnect.backoff.max.ms": 200,
+    }  # fmt: skip
+
+
 def admin_client(bootstrap_servers: str) -> AdminClient:
     """Keep it in a variable until its answers are there: it dies with its last reference, and they never come."""
-    return AdminClient(
-        {
-            "bootstrap.servers": bootstrap_servers,
-            "log_level": 2,  # that a broker is not there yet is for us to say, not for librdkafka on stderr
-            "reconnect.backoff.ms": 20,
-            "reconnect.backoff.max.ms": 200,
-        }
-    )
+    return AdminClient(quiet_client(bootstrap_servers))
 
 
 def wait_for_brokers(bootstrap_servers: str, brokers: int, timeout_s: float) -> None:

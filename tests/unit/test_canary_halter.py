@@ -1,6 +1,6 @@
 """The canary's service on a whole exchange in memory: a divergence halts its market until the operator resumes it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 import msgspec
@@ -46,6 +46,9 @@ class PlayedLog:
 
     def ends(self) -> Mapping[Place, int]:
         return {place: len(self._exchange.cluster.records[place]) for place in self.positions}
+
+    def hold(self, places: Set[Place]) -> None:
+        """Nothing is far behind here."""
 
     def append(self, topic: str, partition: int, key: bytes, value: bytes) -> None:
         self._exchange.cluster.append(topic, partition, key, value)

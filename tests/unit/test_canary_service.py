@@ -1,7 +1,8 @@
 """The canary's loop over a log in memory: killed anywhere it judges every offset and writes every alert once."""
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
+from itertools import count
 from random import Random
 
 import msgspec
@@ -40,6 +41,7 @@ class MemoryLog:
         self.written: dict[str, list[tuple[int, bytes, bytes]]] = defaultdict(list)
         self.committed: dict[Place, int] = {}
         self.positions: dict[Place, int] = {}
+        self.held: Set[Place] = set()
         self.lives = 10**9
         self._pending: list[tuple[str, int, bytes, bytes]] = []
         self._random = random
@@ -59,6 +61,8 @@ class MemoryLog:
         self._live()
         found: list[Record] = []
         for place in self._random.sample(self.places, len(self.places)):
+            if place in self.held:
+                continue
             start = self.positions[place]
             records = self.log.get(place, [])[start : start + self._random.randint(0, max_records)]
             found += [Record(*place, record.offset, record.log_time_ms, record.key, record.value) for record in records]
@@ -68,6 +72,9 @@ class MemoryLog:
     def ends(self) -> Mapping[Place, int]:
         self._live()
         return {place: len(self.log.get(place, [])) for place in self.places}
+
+    def hold(self, places: Set[Place]) -> None:
+        self.held = places
 
     def append(self, topic: str, partition: int, key: bytes, value: bytes) -> None:
         self._live()
@@ -249,6 +256,35 @@ def test_it_says_that_it_is_behind(capsys: pytest.CaptureFixture[str]) -> None:
     workload, honest = recorded(3)
     Host(MemoryLog(honest, workload, Random(3)), workload).run(10**9)
     assert "records behind" in capsys.readouterr().out
+
+
+class LopsidedLog(MemoryLog):
+    """Gives many records at a time of what stages wrote, and one of what they read."""
+
+    def fetch(self, max_records: int) -> Sequence[Record]:
+        found: list[Record] = []
+        for place in self.places:
+            start, most = self.positions[place], 1 if place[0] in (ACCOUNTS, ORDERS) else max_records
+            records = self.log.get(place, [])[start : start + most] if place not in self.held else []
+            found += [Record(*place, record.offset, record.log_time_ms, record.key, record.value) for record in records]
+            self.positions[place] += len(records)
+        return found
+
+
+@pytest.mark.parametrize("ahead_ms, most", [(100, 80), (10**9, 250)])
+def test_who_is_far_behind_reads_all_partitions_side_by_side(ahead_ms: int, most: int) -> None:
+    workload, honest = recorded(3)
+    log = LopsidedLog(honest, workload, Random(3))
+    canary = Canary(workload.account_partitions, workload.order_partitions)
+    log.positions, now_ms, waited = canary.positions(), count(), []
+    cadence = Cadence(max_records=7, ends_ms=1, ahead_ms=ahead_ms, commit_ms=1)
+    service = CanaryService(log, canary, ALERT_PARTITIONS, [], 0, lambda: next(now_ms), KEY.sign, None, cadence)
+    while not log.is_judged():
+        service.step()
+        readers = [reader for judge in (*canary.ledgers, *canary.matchers) for reader in judge.readers.values()]
+        waited.append(sum(len(reader.waiting) for reader in readers))
+    assert most / 2 < max(waited) < most
+    assert not any(alert.severity is Severity.WRONG for alert in log.alerts)
 
 
 def test_a_dear_snapshot_is_taken_seldom() -> None:
