@@ -15,7 +15,7 @@ import msgspec
 import pytest
 
 from glassbook.client import answers
-from glassbook.client.calls import Account, Operator, markets
+from glassbook.client.calls import Account, AnswerT, Call, Operator, markets
 from glassbook.client.keys import Key, load_key
 from glassbook.client.rest import AsyncClient, Client, Refusal
 from glassbook.client.signer import Signer
@@ -42,13 +42,24 @@ class System:
 
     def trader(self, **funds: str) -> Account:
         account = Account(Signer(Key.new(), self.exchange))
-        done(self.client.send(account.register()))
+        done(self.send(account.register()))
         for asset, amount in (funds or {"USD": "1000000", "AMZN": "10000"}).items():
-            done(self.client.send(self.operator.deposit(account.id, asset, amount)))
+            done(self.send(self.operator.deposit(account.id, asset, amount)))
         return account
 
     def place(self, account: Account, side: str, quantity: int, price: str) -> answers.Order:
-        return order(self.client.send(account.place(account.signer.limit_order(SYMBOL, side, quantity, price))))
+        return order(self.send(account.place(account.signer.limit_order(SYMBOL, side, quantity, price))))
+
+    def send(self, call: Call[AnswerT]) -> AnswerT:
+        """As a client should: while other processes start, the gateway may be too late to take more."""
+        deadline = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                return self.client.send(call)
+            except Refusal as refusal:
+                if refusal.code != "OVERLOADED" or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.2)
 
     def pid(self, program: str) -> int:
         return next(process.pid for process in self.cluster.supervisor.processes() if process.name == program)
